@@ -1,0 +1,1 @@
+"""The chatbot: answers questions from its own documents, with citations."""

@@ -1,0 +1,1 @@
+"""Steps over the corpus, as plain functions: harvest, ingest, index."""

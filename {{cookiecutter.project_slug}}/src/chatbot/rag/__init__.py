@@ -1,0 +1,1 @@
+"""Pure logic on the ports: parse, chunk, retrieve, answer, cite."""

@@ -1,0 +1,149 @@
+"""Every variable of the chatbot, typed, in one class (factor III).
+
+Precedence, first wins: arguments, environment, `.env`, the files in SECRETS_DIR, the secrets backend, `defaults.toml`
+(what was answered when this repository was generated), the defaults below. Nothing is read when this module is imported.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from chatbot.adapters import queue, secrets, vector_store
+from chatbot.domain import InvalidConfiguration, Language
+
+DATABASE_SCHEMES = ("postgresql", "postgres")
+
+
+class Settings(BaseSettings):
+    """One field a variable, of the same name in capitals. The order is that of `.env.example`."""
+
+    # Attached resources (IV)
+    database_url: SecretStr = Field(description="PostgreSQL, e.g. postgresql://user:password@host:5432/chatbot")
+    vector_db_url: SecretStr = Field(default=SecretStr(""), description="The vector database; empty: DATABASE_URL")
+    queue_url: SecretStr = Field(default=SecretStr(""), description="The queue's broker; empty: DATABASE_URL")
+    llm_url: AnyHttpUrl | None = Field(default=None, description="An OpenAI-compatible API; empty: quote passages")
+    llm_model: str = Field(default="", description="The model's name at LLM_URL")
+    llm_api_key: SecretStr = Field(default=SecretStr(""), description="The key for LLM_URL, if it wants one")
+    llm_timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for the model")
+    embeddings_url: AnyHttpUrl | None = Field(default=None, description="An OpenAI-compatible API; empty: built in")
+    embeddings_model: str = Field(default="multilingual-e5-small", min_length=1, description="The embedding model")
+    embeddings_api_key: SecretStr = Field(default=SecretStr(""), description="The key for EMBEDDINGS_URL")
+    hal_url: AnyHttpUrl = Field(
+        default=AnyHttpUrl("https://api.archives-ouvertes.fr/search/"), description="The HAL archive's search API"
+    )
+
+    # Secrets (III)
+    secrets_dir: Path = Field(default=Path("credentials"), description="One file a secret, named as its variable")
+
+    # Processes (VI, VII, VIII, IX)
+    host: str = Field(default="127.0.0.1", description="Address the web process listens on")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port the web process listens on")
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = Field(
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR"
+    )
+    shutdown_grace: float = Field(default=25, gt=0, le=3600, description="Seconds to finish work after SIGTERM")
+    worker_concurrency: int = Field(default=2, ge=1, le=256, description="Jobs one worker runs at a time")
+    job_lease: float = Field(default=60, ge=1, le=43200, description="Seconds after which a dead worker's job is retried")
+    job_attempts: int = Field(default=5, ge=1, le=100, description="Attempts before a job is set aside as dead")
+
+    # The bot
+    bot_name: str = Field(default="Chatbot", min_length=1, max_length=80, description="The name users see")
+    bot_language: Language = Field(default="en", description="The interface's language: en or fr")
+    corpus: str = Field(default="docs", min_length=1, description="What it answers from: a folder, or hal:COLLECTION")
+    max_document_mb: float = Field(default=50, gt=0, le=2000, description="The largest document taken, in MB")
+    chunk_chars: int = Field(default=1000, ge=200, le=8000, description="Target length of a chunk, in characters")
+    chunk_overlap: int = Field(default=150, ge=0, le=2000, description="Characters a chunk repeats of the one before")
+    passages: int = Field(default=5, ge=1, le=50, description="Passages an answer is written from")
+    lexical_weight: float = Field(default=0.5, ge=0, le=1, description="BM25's share of the ranking; vectors: the rest")
+
+    model_config = SettingsConfigDict(
+        env_file=(".services/env", ".env"),
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+        toml_file=Path(__file__).with_name("defaults.toml"),
+    )
+
+    @field_validator("database_url", "vector_db_url", "queue_url")
+    @classmethod
+    def _scheme(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        schemes = {
+            "database_url": DATABASE_SCHEMES,
+            "vector_db_url": vector_store.SCHEMES,
+            "queue_url": queue.SCHEMES,
+        }[str(info.field_name)]
+        url = value.get_secret_value() or _revealed(info.data.get("database_url"))
+        if url and urlsplit(url).scheme not in schemes:
+            raise ValueError(f"should be a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+        return SecretStr(url)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (
+            init_settings,
+            env_settings,
+            dotenv_settings,
+            *secrets.sources(settings_cls),
+            TomlConfigSettingsSource(settings_cls),
+        )
+
+
+def _revealed(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value else ""
+
+
+def load(**arguments: Any) -> Settings:
+    """Read the settings; InvalidConfiguration names every bad variable at once, and shows no value."""
+    try:
+        return Settings(**arguments)
+    except ValidationError as error:
+        lines = [f"  {problem}" for problem in _problems(error)]
+    except SettingsError as error:
+        lines = [f"  {error}"]
+    raise InvalidConfiguration("The configuration is not usable:\n" + "\n".join(lines)) from None
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """One line a variable: its name, what is wrong, and what it is for."""
+    problems = []
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        name = str(item["loc"][0])
+        about = Settings.model_fields[name].description
+        message = "is not set" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
+        problems.append(f"{name.upper()}: {message} ({about})")
+    return problems
+
+
+def variables() -> list[str]:
+    """The names of all variables, in the order of the class."""
+    return [name.upper() for name in Settings.model_fields]
+
+
+def masked(settings: Settings) -> dict[str, str]:
+    """Every variable with its value, secrets as stars: for `chatbot config show`."""
+    return {name.upper(): str(getattr(settings, name)) for name in type(settings).model_fields}
+
+
+def home() -> Path:
+    """The folder with `docs/` and `migrations/`: the checkout, or the image's /app."""
+    return Path(__file__).parents[2]
