@@ -1,0 +1,44 @@
+# Each target installs what it needs, from the lock, into .venv. Needs Python 3.11 or newer, git and make.
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+DEMO := build/demo
+
+.PHONY: demo test check batch lock docs bench clean
+
+demo: .venv/installed  ## generate the default chatbot, index its corpus, answer one question
+	@rm -rf $(DEMO)
+	@$(BIN)/cookiecutter . --no-input --output-dir $(DEMO)
+	@PATH="$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(DEMO)/cired-chatbot demo
+
+test: .venv/installed  ## render and test every combination
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: .venv/installed  ## lint and format of the template's own Python
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python scripts/choices.py --check
+
+batch: .venv/installed  ## generate one project for each answer file: make batch CONFIG=fleet.yaml OUT=dir
+	@test -n "$(CONFIG)" -a -n "$(OUT)" || { echo "Say what to generate and where: make batch CONFIG=fleet.yaml OUT=dir" >&2; exit 2; }
+	@$(BIN)/cookiecutter . --no-input --config-file $(CONFIG) --output-dir $(OUT)
+
+lock: .venv/installed  ## resolve all versions again (needs the network)
+	@PATH="$(BIN):$$PATH" $(BIN)/python scripts/lock.py
+
+docs: .venv/installed  ## write the option table of docs/choices.md from cookiecutter.json
+	@$(BIN)/python scripts/choices.py
+
+bench: .venv/installed  ## time generation against cookiecutter itself
+	@$(BIN)/python benchmarks/generation.py
+
+clean:
+	rm -rf .venv build
+
+# uv installs the lock in seconds; where there is none, pip brings it first.
+.venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=…")'
+	@$(PYTHON) -m venv .venv
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	  test -x "$$uv" || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"; \
+	  VIRTUAL_ENV=.venv "$$uv" pip sync --quiet --require-hashes requirements.lock
+	@touch $@

@@ -1,0 +1,93 @@
+"""Write the locks of this repository, with the network: `make lock`.
+
+templates/requirements.lock   every choice of every factor, universal and hashed. The last line of each package says who
+                              needs it (`# for: core, queue.redis`); the post-generation hook keeps what was chosen.
+requirements.lock             the tools of this repository itself, from pyproject.toml.
+
+The union is resolved once, so a package has the same version in every combination. Then each part is resolved again
+under those versions, which tells exactly what it needs: extras and markers make «via» comments say too much.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+UNION = ROOT / "templates" / "requirements.lock"
+FACTORS = ("vector_db", "queue", "secrets_backend")
+PYTHON = "3.11"
+
+
+def parts() -> dict[str, list[str]]:
+    """The requirements of each part: core, dev, every choice as `factor.choice`, and its dev needs as `dev.factor.choice`."""
+    context = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
+    skeleton = (ROOT / "{{cookiecutter.project_slug}}" / "pyproject.toml").read_text("utf-8")
+    plain = tomllib.loads(re.sub(r"\{%.*?%\}|^.*\{\{ dependency \}\}.*$|\{\{.*?\}\}", "", skeleton, flags=re.M))
+    found = {"core": plain["project"]["dependencies"], "dev": plain["dependency-groups"]["dev"]}
+    for factor in FACTORS:
+        for choice in context[factor]:
+            entry = context["_catalog"][factor][choice]
+            found[f"{factor}.{choice}"] = entry["dependencies"]
+            if entry["dev_dependencies"]:
+                found[f"dev.{factor}.{choice}"] = entry["dev_dependencies"]
+    return found
+
+
+def compile(requirements: list[str], *options: str) -> str:
+    """What uv resolves the requirements to, for every platform, as the text of a requirements file."""
+    with tempfile.NamedTemporaryFile("w", suffix=".in", encoding="utf-8") as file:
+        file.write("\n".join(requirements))
+        file.flush()
+        command = ["uv", "pip", "compile", "--quiet", "--universal", "--no-header", "--python-version", PYTHON]
+        done = subprocess.run([*command, *options, file.name], capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        sys.exit(f"uv cannot resolve the requirements:\n{done.stderr}")
+    return done.stdout
+
+
+def names(lock: str) -> set[str]:
+    return set(re.findall(r"^([a-z0-9][a-z0-9._-]*)==", lock, flags=re.M))
+
+
+def annotated(lock: str, needed: dict[str, set[str]]) -> str:
+    """The lock with each package's «via» comment replaced by the parts that need it."""
+    lines = []
+    for block in re.split(r"^(?=[a-z0-9])", lock, flags=re.M)[1:]:
+        name = block.split("==")[0]
+        kept = [line for line in block.splitlines() if not line.lstrip().startswith("#")]
+        wanted = ", ".join(part for part, packages in needed.items() if name in packages)
+        lines += [*kept, f"    # for: {wanted}"]
+    return "\n".join(lines) + "\n"
+
+
+def union() -> str:
+    """The annotated lock of everything that any combination can need."""
+    requirements = parts()
+    lock = compile([line for part in requirements.values() for line in part], "--generate-hashes")
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as pins:
+        pins.write(re.sub(r" \\$|^    --hash.*$|^ *#.*$", "", lock, flags=re.M))
+        pins.flush()
+        fixed = ("--constraints", pins.name, "--no-annotate")
+        core = names(compile(requirements["core"], *fixed))
+        needed = {"core": core}
+        for part, lines in requirements.items():
+            if part != "core":
+                needed[part] = names(compile([*requirements["core"], *lines], *fixed)) - core
+    return annotated(lock, needed)
+
+
+def tools() -> str:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    return compile(project["dependency-groups"]["dev"], "--generate-hashes", "--no-annotate")
+
+
+if __name__ == "__main__":
+    UNION.write_text(union(), "utf-8")
+    (ROOT / "requirements.lock").write_text(tools(), "utf-8")
+    print(f"{len(names(UNION.read_text('utf-8')))} packages locked for the chatbots of every combination")

@@ -1,0 +1,28 @@
+"""What a newcomer types in a new project works: demo, check, test. On combinations that hold each choice."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _offline_model(monkeypatch):
+    """No key and no address of any model is needed; none may leak in from the machine that runs the tests."""
+    for name in ("LLM_URL", "LLM_API_KEY", "EMBEDDINGS_URL", "DATABASE_URL", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_demo_answers_with_a_citation_from_the_corpus(fresh):
+    answer = fresh.run("make", "demo").stdout
+    assert re.search(r"\[1\]", answer)
+    assert "docs/ingest.md" in answer
+    assert fresh.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_check_and_test_pass(fresh):
+    fresh.run("make", "check")
+    summary = fresh.run("make", "test").stdout.strip().splitlines()[-1]
+    assert int(re.search(r"(\d+) passed", summary)[1]) > 100, summary
+    assert "skipped" not in summary, summary

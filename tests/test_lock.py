@@ -1,0 +1,101 @@
+"""Every project carries its complete, hashed lock, made without a network, that pip and uv both install."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+from conftest import COVERING, FACTORS, ROOT, clean_environment, spelled
+from packaging.requirements import Requirement
+
+UNION = (ROOT / "templates" / "requirements.lock").read_text("utf-8")
+IMPORT_ALL = """
+import importlib, pkgutil, chatbot
+modules = [module.name for module in pkgutil.walk_packages(chatbot.__path__, "chatbot.")]
+for name in modules:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+print(len(modules))
+"""
+
+
+def pins(lock: str) -> dict[str, set[str]]:
+    """The locked versions of each package (two where platforms differ)."""
+    found: dict[str, set[str]] = {}
+    for name, pinned in re.findall(r"^([a-z0-9._-]+)==(\S+)", lock, flags=re.M):
+        found.setdefault(name, set()).add(pinned)
+    return found
+
+
+def requirements(project) -> list[Requirement]:
+    return [Requirement(line) for line in project.pyproject()["project"]["dependencies"]]
+
+
+def test_the_lock_holds_each_dependency_within_its_range(project):
+    locked = pins(project.read("requirements.lock"))
+    for requirement in requirements(project):
+        versions = locked[requirement.name.lower().replace("_", "-")]
+        assert all(requirement.specifier.contains(v) for v in versions), requirement
+
+
+def test_every_dependency_is_bounded_above(project):
+    groups = project.pyproject()["dependency-groups"]["dev"]
+    for requirement in [*requirements(project), *map(Requirement, groups)]:
+        assert {s.operator for s in requirement.specifier} >= {"<"}, requirement
+
+
+def test_every_package_is_hashed_and_none_names_a_host(project):
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        lock = project.read(name)
+        assert "://" not in lock
+        for block in re.split(r"^(?=[a-z0-9])", lock, flags=re.M)[1:]:
+            assert "--hash=sha256:" in block, block.splitlines()[0]
+
+
+def test_the_runtime_lock_is_the_dev_lock_without_the_tools(project):
+    runtime, dev = pins(project.read("requirements.lock")), pins(project.read("requirements-dev.lock"))
+    assert runtime.items() <= dev.items()
+    assert "pytest" in dev.keys() - runtime.keys()
+
+
+def test_the_packages_of_other_choices_are_not_in_the_lock(bake):
+    default = pins(bake().read("requirements-dev.lock"))
+    assert "pgvector" in default
+    assert not {"chromadb", "redis"} & default.keys()
+
+
+def test_versions_are_the_same_in_every_combination(project):
+    assert pins(project.read("requirements-dev.lock")).items() <= pins(UNION).items()
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+@pytest.mark.parametrize("answers", COVERING, ids=spelled)
+def test_an_empty_environment_with_the_lock_imports_every_module(installer, answers, bake, tmp_path):
+    project = bake(**answers)
+    python = tmp_path / "bin" / "python"
+    lock = str(project.path / "requirements.lock")
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path)], check=True)
+    install = {
+        "uv": ["uv", "pip", "sync", "--quiet", "--require-hashes", "--python", str(python), lock],
+        "pip": [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock],
+    }[installer]
+    subprocess.run(install, check=True, env=clean_environment(), timeout=900)
+    env = {**clean_environment(), "PYTHONPATH": str(project.path / "src")}
+    done = subprocess.run([str(python), "-c", IMPORT_ALL], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 25
+
+
+def test_the_lock_names_each_part_that_exists():
+    named = {part for line in re.findall(r"# for: (.*)", UNION) for part in line.split(", ")}
+    assert {"core", "dev"} <= named
+    assert all(part.removeprefix("dev.").split(".")[0] in FACTORS for part in named - {"core", "dev"})
+
+
+def test_the_tools_that_run_these_tests_are_the_locked_ones():
+    locked = pins((ROOT / "requirements.lock").read_text("utf-8"))
+    for name in ("cookiecutter", "pytest", "pytest-cookies", "ruff"):
+        assert version(name) in locked[name]

@@ -1,0 +1,111 @@
+"""Every combination renders to a complete, clean repository that differs only where a choice says so."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+
+import pytest
+import yaml
+from conftest import CONTEXT, FACTORS, ROOT
+
+CHOSEN_FILES = {
+    ".env.example",
+    "README.md",
+    "deploy/compose.yaml",
+    "pyproject.toml",
+    "requirements-dev.lock",
+    "requirements.lock",
+    "services/services.toml",
+    "src/chatbot/adapters/queue.py",
+    "src/chatbot/adapters/secrets.py",
+    "src/chatbot/adapters/vector_store.py",
+}
+"""The only files that may differ between combinations."""
+
+
+def test_nothing_of_the_template_is_left_over(project):
+    for name in project.files():
+        text = project.read(name)
+        assert "cookiecutter." not in text, name
+        assert not re.search(r"(?<!\$)\{\{|\{%", text), name
+
+
+def test_every_file_parses(project):
+    parsers = {".py": ast.parse, ".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load}
+    parsed = 0
+    for name in project.files():
+        suffix = "." + name.rsplit(".", 1)[-1]
+        if suffix in parsers:
+            parsers[suffix](project.read(name))
+            parsed += 1
+    assert parsed > 50
+
+
+def test_lint_and_format_are_clean_as_rendered(project):
+    for arguments in (["check"], ["format", "--check"]):
+        done = subprocess.run(["ruff", *arguments, "."], cwd=project.path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_application_does_not_change_by_one_byte_between_choices(project, bake):
+    default = bake()
+    assert set(project.files()) == set(default.files())
+    different = {name for name in default.files() if project.read(name) != default.read(name)}
+    assert different <= CHOSEN_FILES
+
+
+@pytest.mark.parametrize(("factor", "folder"), FACTORS.items())
+def test_each_adapter_is_the_plain_file_byte_by_byte(factor, folder, bake):
+    for choice in CONTEXT[factor]:
+        rendered = bake(**{factor: choice}).path / f"src/chatbot/adapters/{folder}.py"
+        assert rendered.read_bytes() == (ROOT / f"templates/{folder}/{choice}.py").read_bytes()
+
+
+@pytest.mark.parametrize("license", CONTEXT["license"])
+def test_each_licence_is_whole_and_declared(license, bake):
+    project = bake(license=license)
+    entry = CONTEXT["_catalog"]["license"][license]
+    if license == "none":
+        assert "LICENSE" not in project.files()
+        assert "license" not in project.pyproject()["project"]
+    else:
+        assert project.pyproject()["project"]["license"] == entry["spdx"]
+        assert len(project.read("LICENSE")) > 1000
+
+
+@pytest.mark.parametrize(
+    ("ci", "file"), [("github", ".github/workflows/ci.yml"), ("gitlab", ".gitlab-ci.yml"), ("none", None)]
+)
+def test_each_ci_has_its_one_file(ci, file, bake):
+    project = bake(ci=ci)
+    found = [name for name in project.files() if name.startswith(".git") and name.endswith(".yml")]
+    assert found == ([file] if file else [])
+    if file:
+        text = project.read(file)
+        assert "make check" in text
+        assert "make test" in text
+
+
+@pytest.mark.parametrize(("corpus", "source"), [("manual", "docs"), ("folder", "corpus"), ("hal", "hal:CIRED")])
+def test_language_and_corpus_become_defaults_of_the_settings(corpus, source, bake):
+    project = bake(corpus=corpus, language="fr", project_name="Réponses d'énergie")
+    assert project.path.name == "reponses-d-energie"
+    assert tomllib.loads(project.read("src/chatbot/defaults.toml")) == {
+        "bot_name": "Réponses d'énergie",
+        "bot_language": "fr",
+        "corpus": source,
+    }
+
+
+def test_the_folder_corpus_exists_in_the_new_project(bake):
+    assert any(name.startswith("corpus/") for name in bake(corpus="folder").files())
+
+
+def test_the_first_commit_is_complete_and_the_tree_clean(project):
+    assert project.run("git", "status", "--porcelain").stdout == ""
+    assert project.run("git", "rev-list", "--count", "HEAD").stdout.strip() == "1"
+
+

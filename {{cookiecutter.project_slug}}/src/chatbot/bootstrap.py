@@ -1,0 +1,95 @@
+"""Settings in, services out: the one place that wires adapters to the logic. The same in every combination of choices.
+
+    services = bootstrap(settings.load())
+    try:
+        print(await services.answerer.answer(question))
+    finally:
+        await services.aclose()
+
+Nothing is opened here: each adapter connects when it is first used, so a process starts although a resource is down.
+Tests hand in their own adapters: `bootstrap(settings, vectors=FakeVectors())`.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chatbot import ports
+from chatbot.adapters import embedder, language_model, queue, vector_store
+from chatbot.adapters.database import create_engine
+from chatbot.adapters.documents import Documents
+from chatbot.adapters.jobs import Jobs
+from chatbot.adapters.lexical import LexicalIndex
+from chatbot.pipeline.ingest import Ingester, ensure_index
+from chatbot.rag.answer import Answerer
+from chatbot.rag.retrieve import Retriever
+from chatbot.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that a process works with; `aclose` gives every connection back."""
+
+    settings: Settings
+    engine: AsyncEngine
+    documents: Documents
+    jobs: Jobs
+    lexical: LexicalIndex
+    vectors: ports.VectorStore
+    queue: ports.Queue
+    embedder: ports.Embedder
+    model: ports.LanguageModel
+    retriever: Retriever
+    answerer: Answerer
+    ingester: Ingester
+
+    async def aclose(self) -> None:
+        await self.model.close()
+        await self.queue.close()
+        await self.vectors.close()
+        await self.engine.dispose()
+
+
+def bootstrap(settings: Settings, **overrides: Any) -> Services:
+    """Build the services that `settings` describes; `overrides` replaces any of them by its field name."""
+
+    def part(name: str, build: Any) -> Any:
+        return overrides[name] if name in overrides else build()
+
+    s = settings
+    engine = part("engine", lambda: create_engine(s.database_url.get_secret_value()))
+    documents = part("documents", lambda: Documents(engine))
+    jobs = part("jobs", lambda: Jobs(engine, s.job_attempts))
+    lexical = part("lexical", lambda: LexicalIndex(engine))
+    vectors = part("vectors", lambda: vector_store.connect(s.vector_db_url.get_secret_value()))
+    broker = part("queue", lambda: queue.connect(s.queue_url.get_secret_value(), s.job_lease))
+    embed = part(
+        "embedder",
+        lambda: embedder.connect(_text(s.embeddings_url), s.embeddings_model, s.embeddings_api_key.get_secret_value()),
+    )
+    model = part(
+        "model",
+        lambda: language_model.connect(
+            _text(s.llm_url), s.llm_model, s.llm_api_key.get_secret_value(), s.llm_timeout
+        ),
+    )
+    index = functools.partial(ensure_index, documents, vectors, embed)
+    retriever = part("retriever", lambda: Retriever(documents, lexical, vectors, embed, index, s.lexical_weight))
+    answerer = part("answerer", lambda: Answerer(retriever, model, s.passages))
+    max_bytes = int(s.max_document_mb * 1_000_000)
+    ingester = part(
+        "ingester",
+        lambda: Ingester(documents, vectors, embed, s.chunk_chars, s.chunk_overlap, max_bytes),
+    )
+    return Services(
+        settings, engine, documents, jobs, lexical, vectors, broker, embed, model, retriever, answerer, ingester
+    )
+
+
+def _text(url: object | None) -> str | None:
+    return None if url is None else str(url)
