@@ -47,16 +47,15 @@ def begin_history():
     if git is None:
         print("warning: git is not installed, so the project has no history yet.", file=sys.stderr)
         return
-    author = ["-c", f"user.name={ANSWERS['author_name']}", "-c", f"user.email={ANSWERS['author_email']}"]
-    known = subprocess.run([git, "config", "user.email"], capture_output=True).returncode == 0
-    for command in (
-        ["init", "--quiet", "--initial-branch=main"],
-        ["add", "--all"],
-        [*([] if known else author), "-c", "commit.gpgsign=false", "commit", "--quiet", "--message=Generate the chatbot"],
-    ):
-        done = subprocess.run([git, *command], capture_output=True, text=True)
+    if pathlib.Path(".git").exists():
+        return  # generated anew over an older project: its owner commits
+    author = []
+    if subprocess.run([git, "config", "user.email"], capture_output=True).returncode:
+        author = ["-c", f"user.name={ANSWERS['author_name']}", "-c", f"user.email={ANSWERS['author_email']}"]
+    for command in ("init --initial-branch=main", "add --all", "commit --no-gpg-sign --message=Generate"):
+        done = subprocess.run([git, *author, *command.split()], capture_output=True, text=True)
         if done.returncode:
-            print(f"warning: git could not {command[0]}: {done.stderr.strip()}", file=sys.stderr)
+            print(f"warning: no history yet, since git {command.split()[0]} said: {done.stderr.strip()}", file=sys.stderr)
             return
 
 
