@@ -1,1 +1,10 @@
-"""Stub."""
+"""Secrets come as environment variables, as the platform injects them: nothing to add to the settings' own sources."""
+
+from __future__ import annotations
+
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+
+def sources(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSource, ...]:
+    """Where the settings look after the environment, in order."""
+    return ()

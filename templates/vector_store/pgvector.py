@@ -1,1 +1,144 @@
-"""Stub."""
+"""Vectors in PostgreSQL with the pgvector extension (0.8 or later): a table and an HNSW index each, half precision.
+
+A filtered search goes on through the graph until it has enough (hnsw.iterative_scan), so that a filter costs time but
+no recall.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from chatbot.domain import Filters, Hit, InvalidConfiguration, Point
+
+SCHEMES = ("postgresql", "postgres")
+MAX_DIMENSION = 4000
+"""The most that an HNSW index over halfvec takes."""
+
+# The width of the column `vector`, or no row.
+DIMENSION = "SELECT atttypmod FROM pg_attribute WHERE attrelid = to_regclass(%(table)s) AND attname = 'vector'"
+CREATE = """
+CREATE TABLE {table} (
+    chunk_id text PRIMARY KEY,
+    document_id text NOT NULL,
+    vector halfvec({dimension}) NOT NULL,
+    metadata jsonb NOT NULL
+);
+CREATE INDEX ON {table} (document_id);
+CREATE INDEX ON {table} USING hnsw (vector halfvec_cosine_ops)
+"""
+UPSERT = """
+INSERT INTO {table}
+SELECT * FROM unnest(%(chunks)s::text[], %(documents)s::text[], %(vectors)s::text[]::halfvec[], %(metadata)s::jsonb[])
+ON CONFLICT (chunk_id) DO UPDATE
+SET document_id = excluded.document_id, vector = excluded.vector, metadata = excluded.metadata
+"""
+TUNE = """
+SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %(ef)s, true),
+       set_config('hnsw.max_scan_tuples', '200000', true), set_config('hnsw.scan_mem_multiplier', '16', true)
+"""
+SEARCH = """
+SELECT chunk_id, 1 - (vector <=> %(vector)s::halfvec) AS score FROM {table} WHERE {conditions}
+ORDER BY vector <=> %(vector)s::halfvec LIMIT %(limit)s
+"""
+
+
+def connect(url: str) -> PgVector:
+    return PgVector(url)
+
+
+class PgVector:
+    def __init__(self, url: str) -> None:
+        from chatbot.adapters.database import create_engine
+
+        self._engine = create_engine(url)
+
+    async def create(self, index: str, dimension: int) -> None:
+        if dimension > MAX_DIMENSION:
+            raise InvalidConfiguration(f"pgvector takes embeddings of up to {MAX_DIMENSION} numbers, not {dimension}")
+        async with self._engine.begin() as connection:
+            await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('vectors'))")
+            await _extend(connection)
+            found = await connection.exec_driver_sql(DIMENSION, {"table": _table(index)})
+            width = found.scalar()
+            if width is None:
+                await connection.exec_driver_sql(CREATE.format(table=_table(index), dimension=dimension))
+            elif width != dimension:
+                raise InvalidConfiguration(f"The index {index} holds vectors of {width} numbers, not {dimension}")
+
+    async def upsert(self, index: str, points: Sequence[Point]) -> None:
+        rows = {point.chunk_id: point for point in points}.values()  # the last one of each id, as if one by one
+        await self._execute(
+            UPSERT.format(table=_table(index)),
+            {
+                "chunks": [row.chunk_id for row in rows],
+                "documents": [row.document_id for row in rows],
+                "vectors": [_literal(row.vector) for row in rows],
+                "metadata": [json.dumps(dict(row.metadata)) for row in rows],
+            },
+        )
+
+    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
+        conditions, parameters = _conditions(filters)
+        statement = SEARCH.format(table=_table(index), conditions=conditions)
+        async with self._engine.begin() as connection:
+            await connection.exec_driver_sql(TUNE, {"ef": str(min(max(2 * limit, 100), 1000))})
+            found = {"vector": _literal(vector), "limit": limit, **parameters}
+            return [Hit(*row) for row in await connection.exec_driver_sql(statement, found)]
+
+    async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
+        await self._execute(
+            f"DELETE FROM {_table(index)} WHERE document_id = %(document)s AND chunk_id <> ALL(%(keep)s::text[])",
+            {"document": document_id, "keep": list(keep)},
+        )
+
+    async def count(self, index: str) -> int:
+        async with self._engine.connect() as connection:
+            found = await connection.exec_driver_sql(DIMENSION, {"table": _table(index)})
+            if found.scalar() is None:
+                return 0
+            return (await connection.exec_driver_sql(f"SELECT count(*) FROM {_table(index)}")).scalar_one()
+
+    async def drop(self, index: str) -> None:
+        await self._execute(f"DROP TABLE IF EXISTS {_table(index)}", {})
+
+    async def ping(self) -> None:
+        await self._execute("SELECT 1", {})
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def _execute(self, statement: str, parameters: dict[str, Any]) -> None:
+        async with self._engine.begin() as connection:
+            await connection.exec_driver_sql(statement, parameters)
+
+
+async def _extend(connection: Any) -> None:
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        await connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS vector")
+    except DBAPIError as error:
+        raise InvalidConfiguration(
+            "PostgreSQL cannot enable the extension « vector »: install pgvector 0.8 or later on the server, and have "
+            "an administrator run `CREATE EXTENSION vector` in this database"
+        ) from error
+
+
+def _table(index: str) -> str:
+    return '"vectors_' + index.replace('"', "") + '"'
+
+
+def _literal(vector: Sequence[float]) -> str:
+    return "[" + ",".join(map(repr, map(float, vector))) + "]"
+
+
+def _conditions(filters: Filters) -> tuple[str, dict[str, object]]:
+    """SQL and its parameters. A JSONB list contains each of its values, and a scalar itself: one test for both."""
+    conditions, parameters = ["true"], dict[str, object]()
+    for number, (key, accepted) in enumerate(filters.items()):
+        conditions.append(f"metadata -> %(key{number})s @> ANY(%(values{number})s::jsonb[])")
+        parameters[f"key{number}"] = key
+        parameters[f"values{number}"] = [json.dumps(value) for value in accepted]
+    return " AND ".join(conditions), parameters

@@ -1,0 +1,1 @@
+"""Measurements of the real chatbot on public data; not part of what is deployed."""

@@ -1,0 +1,129 @@
+"""One server as a child process: found or started, waited for until it is ready, stopped."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from chatbot.domain import ChatbotError
+
+HOST = "127.0.0.1"
+PATIENCE = 60.0
+"""Seconds for a server to be ready, on a slow machine."""
+
+
+class ServiceError(ChatbotError):
+    """A service cannot start; the message says what to do."""
+
+
+@dataclass
+class Process:
+    """`command` and `url` are templates over host, port and data; `ready` is a path that answers 200, or empty."""
+
+    folder: Path
+    variable: str
+    command: str
+    url: str
+    ready: str
+    _child: psutil.Popen | None = None
+    """The server, when it was this program that started it."""
+
+    def start(self) -> str:
+        """Its URL. A server that an earlier program left running on the folder is used."""
+        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        server = self._running()
+        if server is None:
+            self._port.write_text(str(self._free_port()))
+            server = self._spawn()
+        self._wait(server)
+        return self.url.format(host=HOST, port=self._port.read_text())
+
+    def stop(self) -> None:
+        server = self._child or self._running()
+        if server is None:
+            return
+        server.terminate()
+        try:
+            server.wait(10)
+        except psutil.TimeoutExpired:
+            server.kill()
+            server.wait(5)
+        self._child = None
+        self._pid.unlink(missing_ok=True)
+
+    @property
+    def _port(self) -> Path:
+        return self.folder / "port"
+
+    @property
+    def _pid(self) -> Path:
+        return self.folder / "pid"
+
+    def _running(self) -> psutil.Process | None:
+        """The server that is on file, unless its pid is by now another program's."""
+        try:
+            pid, born = self._pid.read_text().split()
+            server = psutil.Process(int(pid))
+            ours = str(server.create_time()) == born and server.status() != psutil.STATUS_ZOMBIE
+            return server if ours else None
+        except (OSError, ValueError, psutil.Error):
+            return None
+
+    def _free_port(self) -> int:
+        """The port of the last time if it is free, so that URLs stay the same, else any."""
+        for candidate in (int(self._port.read_text()) if self._port.exists() else 0, 0):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((HOST, candidate))
+                except OSError:
+                    continue
+                return probe.getsockname()[1]
+        raise ServiceError("There is no free port on this machine.")
+
+    def _spawn(self) -> psutil.Process:
+        values = {"host": HOST, "port": self._port.read_text(), "data": self.folder / "data"}
+        program, *arguments = (part.format(**values) for part in self.command.split())
+        beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        found = shutil.which(program, path=beside)
+        if found is None:
+            raise ServiceError(
+                f"{program} is not installed: install it (Debian, Ubuntu: apt install {program}), "
+                f"or set {self.variable} to a server that runs."
+            )
+        with (self.folder / "log").open("ab") as log:
+            # In a session of its own, so that Ctrl-C stops the bot first and the server after it.
+            self._child = psutil.Popen(
+                [found, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self._pid.write_text(f"{self._child.pid} {self._child.create_time()}")
+        return self._child
+
+    def _wait(self, server: psutil.Process) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            if server.status() == psutil.STATUS_ZOMBIE or not server.is_running() or time.monotonic() > deadline:
+                raise ServiceError(f"{self.folder.name} did not start: see {self.folder / 'log'}")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        port = int(self._port.read_text())
+        try:
+            if not self.ready:
+                socket.create_connection((HOST, port), timeout=1).close()
+                return True
+            with closing(http.client.HTTPConnection(HOST, port, timeout=1)) as connection:
+                connection.request("GET", self.ready)
+                return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False

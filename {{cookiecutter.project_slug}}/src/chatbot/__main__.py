@@ -1,0 +1,5 @@
+"""`python -m chatbot`: the command line without an installed script."""
+
+from chatbot.cli import main
+
+main(prog_name="chatbot")

@@ -1,0 +1,199 @@
+"""Many documents in: which files or records there are, each of them ingested, and what became of it.
+
+    items = files([Path("docs")], base=Path.cwd()).items
+    async for outcome in ingest(services, items, watch):
+        print(outcome.state, outcome.source)
+
+A document that cannot be read is an outcome, not an error: the rest goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from chatbot.adapters.jobs import submit
+from chatbot.domain import ChatbotError, Document, Job, Metadata, UnreadableDocument
+from chatbot.pipeline.harvest import harvest
+from chatbot.rag.parse import SUFFIXES
+
+if TYPE_CHECKING:
+    from chatbot.bootstrap import Services
+
+HAL = "hal:"
+POLL = 0.3
+"""Seconds between two looks at the records of jobs that the workers do."""
+
+State = Literal["new", "changed", "unchanged", "failed"]
+Watch = Callable[[str, float], Awaitable[None]]
+"""Told the source of the document under way and how much of it is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One document to ingest; `read` gives its bytes when its turn comes."""
+
+    source: str
+    name: str
+    read: Callable[[], bytes]
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    items: Sequence[Item]
+    skipped: int
+    """Files of a type that cannot be read, hidden files, records without an abstract."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one document. Pages and new chunks are known only when this process did the work."""
+
+    source: str
+    state: State
+    error: str | None = None
+    pages: int = 0
+    chunks: int = 0
+    new_chunks: int = 0
+
+
+def files(paths: Iterable[Path], base: Path) -> Collected:
+    """The supported files among `paths` and below the folders among them, each once. ChatbotError for a wrong path."""
+    found: dict[str, Item] = {}
+    skipped = 0
+    for path in paths:
+        if not path.exists():
+            raise ChatbotError(f"{path}: no such file or folder.")
+        for file in _below(path):
+            if _hidden(file, path) or file.suffix.lower() not in SUFFIXES:
+                skipped += 1
+            else:
+                source = source_of(file, base)
+                found[source] = Item(source, file.name, file.read_bytes)
+    return Collected(list(found.values()), skipped)
+
+
+async def records(hal_url: str, collection: str) -> Collected:
+    """The publications of a HAL collection that have an abstract."""
+    every = [record async for record in harvest(hal_url, collection)]
+    with_text = [
+        Item(record.source, record.name, record.text.encode, record.metadata) for record in every if record.text
+    ]
+    return Collected(with_text, len(every) - len(with_text))
+
+
+def source_of(path: Path, base: Path) -> str:
+    """What identifies a file: its path relative to `base` when it is below it, absolute otherwise, with slashes."""
+    absolute, base = Path(os.path.abspath(path)), Path(os.path.abspath(base))
+    return (absolute.relative_to(base) if absolute.is_relative_to(base) else absolute).as_posix()
+
+
+async def ingest(services: Services, items: Iterable[Item], watch: Watch) -> AsyncIterator[Outcome]:
+    """Ingest one document after the other in this process, each with a job's record as if a worker did it."""
+    for item in items:
+        try:
+            yield await _ingest(services, item, watch)
+        except (UnreadableDocument, OSError) as error:
+            yield Outcome(item.source, "failed", _sentence(error))
+
+
+async def enqueue(services: Services, items: Iterable[Item], watch: Watch) -> AsyncIterator[Outcome]:
+    """Hand each document to the workers, then follow the records of their jobs until all are done."""
+    waiting: dict[str, Document] = {}
+    for item in items:
+        try:
+            document, changed = await _register(services, item)
+        except (UnreadableDocument, OSError) as error:
+            yield Outcome(item.source, "failed", _sentence(error))
+            continue
+        if changed:
+            job = await services.jobs.create("ingest", document.id)
+            waiting[job.id] = document
+            await submit(services.jobs, services.queue, job)
+        else:
+            yield Outcome(item.source, "unchanged", chunks=document.chunks)
+    while waiting:
+        await asyncio.sleep(POLL)
+        for id, document in list(waiting.items()):
+            record = await services.jobs.get(id)
+            if record is None or record.state in ("succeeded", "failed", "dead"):
+                del waiting[id]
+                yield await _outcome(services, document, record)
+            elif record.state == "running":
+                await watch(document.source, record.progress)
+
+
+async def missing(services: Services, belongs: Callable[[Document], bool], present: set[str]) -> list[Document]:
+    """The documents that belong to a corpus and whose source is not in `present` any more."""
+    gone: list[Document] = []
+    after: str | None = None
+    while page := await services.documents.list(200, after):
+        gone += [each for each in page if belongs(each) and each.source not in present]
+        after = page[-1].id
+    return gone
+
+
+def below(sources: Iterable[str]) -> Callable[[Document], bool]:
+    """Whether a document is one of these files, or in one of these folders."""
+    exact = set(sources)
+    folders = tuple(source.rstrip("/") + "/" for source in exact)
+    return lambda document: document.source in exact or document.source.startswith(folders)
+
+
+async def _ingest(services: Services, item: Item, watch: Watch) -> Outcome:
+    document, changed = await _register(services, item)
+    if not changed:
+        return Outcome(item.source, "unchanged", chunks=document.chunks)
+    job = await services.jobs.create("ingest", document.id)
+    await services.jobs.start(job.id)
+
+    async def progress(fraction: float) -> None:
+        await services.jobs.progress(job.id, fraction)
+        await watch(item.source, fraction)
+
+    try:
+        result = await services.ingester.process(document.id, progress)
+    except BaseException as error:
+        # An interruption too: nobody else would ever finish a record that says "running".
+        await services.jobs.fail(job.id, _sentence(error))
+        raise
+    await services.jobs.succeed(job.id)
+    return Outcome(item.source, _state(document), None, result.pages, result.chunks, result.new_chunks)
+
+
+async def _register(services: Services, item: Item) -> tuple[Document, bool]:
+    content = await asyncio.to_thread(item.read)
+    return await services.ingester.register(item.source, item.name, content, item.metadata)
+
+
+async def _outcome(services: Services, before: Document, job: Job | None) -> Outcome:
+    after = await services.documents.get(before.id)
+    if job is None or job.state != "succeeded" or after is None:
+        error = job.error if job else None
+        return Outcome(before.source, "failed", error or "It was deleted before it was read.")
+    return Outcome(before.source, _state(before), chunks=after.chunks)
+
+
+def _state(before: Document) -> State:
+    return "changed" if before.content_hash else "new"
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, ChatbotError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"It cannot be read: {error.strerror}."
+    return "It was interrupted: ingest it again."
+
+
+def _below(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def _hidden(file: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(root).parts)

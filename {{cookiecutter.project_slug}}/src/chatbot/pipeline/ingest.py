@@ -1,0 +1,185 @@
+"""One document in: read, cut into chunks, embedded, findable. Safe to repeat at any point.
+
+What is new is embedded and upserted first, then PostgreSQL switches to the new chunks and records the content hash in
+one transaction, then the vectors of chunks that are gone are deleted. Whatever dies in between leaves a document
+that is still found as it was, and that the next attempt finishes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from chatbot.adapters.documents import Documents, index_name
+from chatbot.domain import (
+    Chunk,
+    Document,
+    InvalidConfiguration,
+    Language,
+    Metadata,
+    ParsedDocument,
+    Point,
+    Scalar,
+    UnreadableDocument,
+)
+from chatbot.ports import Embedder, VectorStore
+from chatbot.rag import chunk, parse
+
+BATCH = 16
+"""Chunks embedded and stored at a time: small enough for progress to move, large enough for a remote API."""
+
+Progress = Callable[[float], Awaitable[None]]
+"""Told how much of the work is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    document_id: str
+    pages: int
+    chunks: int
+    new_chunks: int
+
+
+class Ingester:
+    """Takes documents in and out of everything that is searched."""
+
+    def __init__(
+        self,
+        documents: Documents,
+        vectors: VectorStore,
+        embedder: Embedder,
+        chunk_chars: int,
+        chunk_overlap: int,
+        max_bytes: int,
+    ) -> None:
+        self._documents = documents
+        self._vectors = vectors
+        self._embedder = embedder
+        self._chunk_chars = chunk_chars
+        self._chunk_overlap = chunk_overlap
+        self._max_bytes = max_bytes
+
+    async def register(
+        self, source: str, name: str, content: bytes, metadata: Metadata | None = None
+    ) -> tuple[Document, bool]:
+        """Keep the original; True when it differs from what is searchable, so that `process` has work to do.
+
+        UnreadableDocument when it is too large or of an unsupported type.
+        """
+        if len(content) > self._max_bytes:
+            raise UnreadableDocument(f"{name} is larger than {self._max_bytes / 1_000_000:g} MB (MAX_DOCUMENT_MB).")
+        media_type, digest = await asyncio.to_thread(_inspect, content, name)
+        given = _plain(metadata or {})
+        known = await self._documents.find(source)
+        if known and known.content_hash and given.items() <= dict(known.metadata).items():
+            if known.content_hash == digest:
+                return known, False
+        elif known and known.content_hash:
+            # Points carry the metadata for filters: with other metadata each has to be made again.
+            await self.remove(known.id)
+            known = None
+        title = known.title if known else PurePosixPath(name).stem
+        language = known.language if known else "en"
+        document = await self._documents.register(source, title, media_type, language, given, content)
+        return document, True
+
+    async def process(self, id: str, progress: Progress) -> IngestResult:
+        """Make a registered document findable. UnreadableDocument, Unavailable or InvalidConfiguration otherwise."""
+        document, content = await self._documents.get(id), await self._documents.original(id)
+        if document is None or content is None:
+            raise UnreadableDocument("The document was deleted before it was read.")
+        parsed, chunks, digest = await asyncio.to_thread(self._read, document, content)
+        metadata = {**parsed.metadata, **document.metadata}
+        index = await ensure_index(self._documents, self._vectors, self._embedder)
+        # Points carry the metadata for filters; a document that brings its own may have changed it.
+        known = set() if parsed.metadata else await self._documents.chunk_ids(id)
+        new = [each for each in chunks if each.id not in known]
+        await self._embed(index, new, parsed, metadata, progress)
+        await self._documents.describe(id, title=parsed.title, language=parsed.language, metadata=metadata)
+        try:
+            await self._documents.replace_chunks(id, chunks, digest)
+        except UnreadableDocument:  # removed meanwhile
+            await self._vectors.delete(index, id)
+            raise
+        await self._vectors.delete(index, id, keep=[each.id for each in chunks])
+        if await self._documents.original(id) != content:  # replaced meanwhile: the last one has to win
+            return await self.process(id, progress)
+        return IngestResult(id, parsed.pages, len(chunks), len(new))
+
+    async def remove(self, id: str) -> bool:
+        """Take a document out of every search; False when it is not there."""
+        active = await self._documents.active_index()
+        if active:
+            await self._vectors.delete(active.name, id)
+        return await self._documents.delete(id)
+
+    def _read(self, document: Document, content: bytes) -> tuple[ParsedDocument, list[Chunk], str]:
+        parsed = parse.parse(content, _name(document))
+        chunks = chunk.chunk(document.id, parsed, self._chunk_chars, self._chunk_overlap)
+        return parsed, chunks, hashlib.sha256(content).hexdigest()
+
+    async def _embed(
+        self, index: str, chunks: Sequence[Chunk], parsed: ParsedDocument, metadata: Metadata, progress: Progress
+    ) -> None:
+        done = 0
+        for batch in batches(chunks):
+            texts = [chunk.indexed_text(parsed.title, each) for each in batch]
+            vectors = await self._embedder.embed_passages(texts)
+            await self._vectors.upsert(index, points(batch, vectors, metadata, parsed.language))
+            done += len(batch)
+            await progress(done / len(chunks))
+
+
+async def ensure_index(documents: Documents, vectors: VectorStore, embedder: Embedder) -> str:
+    """The name of the active vector index, made on first use.
+
+    InvalidConfiguration when it was built with another model: vectors of two models cannot be compared.
+    """
+    active = await documents.active_index()
+    if active is None:
+        name = index_name(embedder.model, embedder.dimension)
+        await vectors.create(name, embedder.dimension)
+        await documents.activate_index(name, embedder.model, embedder.dimension)
+        return name
+    if (active.model, active.dimension) != (embedder.model, embedder.dimension):
+        raise InvalidConfiguration(
+            f"The index was built with {active.model} ({active.dimension} dimensions), but EMBEDDINGS_MODEL is "
+            f"{embedder.model} ({embedder.dimension}): set it back, or rebuild with `chatbot run index`."
+        )
+    return active.name
+
+
+def points(
+    chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]], metadata: Metadata, language: Language
+) -> list[Point]:
+    """The chunks as the vector store keeps them; searches may filter on the document's metadata and language."""
+    payload = {**metadata, "language": language}
+    return [Point(each.id, each.document_id, v, payload) for each, v in zip(chunks, vectors, strict=True)]
+
+
+def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
+    remaining = iter(chunks)
+    while batch := list(itertools.islice(remaining, BATCH)):
+        yield batch
+
+
+def _inspect(content: bytes, name: str) -> tuple[str, str]:
+    return parse.media_type(content, name), hashlib.sha256(content).hexdigest()
+
+
+def _name(document: Document) -> str:
+    """A file name that says the type; a source that is a URL need not."""
+    name = PurePosixPath(document.source).name
+    types = parse.MEDIA_TYPES
+    if types.get(PurePosixPath(name.lower()).suffix) == document.media_type:
+        return name
+    return name + next(suffix for suffix, kind in types.items() if kind == document.media_type)
+
+
+def _plain(metadata: Metadata) -> dict[str, Scalar | list[str]]:
+    """As JSON gives it back, so that it can be compared with what is stored."""
+    return {key: value if isinstance(value, Scalar) else list(value) for key, value in metadata.items()}

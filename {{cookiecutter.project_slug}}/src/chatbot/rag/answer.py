@@ -1,0 +1,116 @@
+"""A question's answer, all at once or as it is written: retrieve, weigh the evidence, let the model write, check.
+
+async for event in answerer.stream(Question("What is a carbon tax?", "en")):
+    ...     Sources, then Token and Cited as they come, Spent, and Done with the whole answer
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from chatbot.domain import Answer, Citation, Language, Passage, Question, Usage
+from chatbot.ports import LanguageModel
+from chatbot.rag.cite import Checker
+from chatbot.rag.evidence import supported
+from chatbot.rag.retrieve import Retriever
+
+NOTHING_FOUND: dict[Language, str] = {
+    "en": "I found no answer to this question in the documents.",
+    "fr": "Je n’ai pas trouvé de réponse à cette question dans les documents.",
+}
+NEAREST: dict[Language, str] = {"en": " The nearest are: {}.", "fr": " Les plus proches sont : {}."}
+NEAREST_TITLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The passages the answer will be written from."""
+
+    passages: Sequence[Passage]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The next piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A citation whose marker the text has reached."""
+
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the model used."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end: the same text as the tokens, joined."""
+
+    answer: Answer
+
+
+Event = Sources | Token | Cited | Spent | Done
+
+
+class Answerer:
+    """Answers from the best `passages` passages, or says that they hold no answer."""
+
+    def __init__(self, retriever: Retriever, model: LanguageModel, passages: int) -> None:
+        self._retriever = retriever
+        self._model = model
+        self._passages = passages
+
+    async def answer(self, question: Question) -> Answer:
+        """Raises Unavailable."""
+        async with aclosing(self.stream(question)) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    return event.answer
+        raise AssertionError("a stream ends with Done")
+
+    async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
+        """The events of one answer. Raises Unavailable, before the first token or in their midst."""
+        passages = await self._retriever.search(question.text, self._passages, question.filters)
+        yield Sources(passages)
+        checker, text, usage = Checker(passages), "", Usage()
+        async for piece in self._written(question, passages):
+            if isinstance(piece, Usage):
+                usage = piece
+                continue
+            seen = len(checker.citations)
+            if shown := checker.feed(piece):
+                text += shown
+                yield Token(shown)
+            for citation in checker.citations[seen:]:
+                yield Cited(citation)
+        rest = checker.finish()
+        if not checker.citations:
+            rest = nothing_found(question.language, passages)
+        if rest:
+            yield Token(rest)
+        yield Spent(usage)
+        grounded = bool(checker.citations)
+        yield Done(Answer(text + rest, checker.citations, grounded, question.language, self._model.model, usage))
+
+    async def _written(self, question: Question, passages: Sequence[Passage]) -> AsyncIterator[str | Usage]:
+        """What the model writes; nothing where the passages do not bear on the question."""
+        if await asyncio.to_thread(supported, question.text, passages, self._retriever.embedding_model):
+            async for piece in self._model.stream(question, passages):
+                yield piece
+
+
+def nothing_found(language: Language, passages: Sequence[Passage]) -> str:
+    """Says so, and which documents came nearest."""
+    titles = list(dict.fromkeys(passage.title for passage in passages))[:NEAREST_TITLES]
+    return NOTHING_FOUND[language] + (NEAREST[language].format("; ".join(titles)) if titles else "")

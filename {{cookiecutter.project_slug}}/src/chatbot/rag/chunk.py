@@ -1,0 +1,95 @@
+"""Cuts a parsed document into chunks: whole sentences under one heading, balanced in size, overlapping by sentences."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from itertools import groupby
+from math import ceil
+
+from chatbot.domain import Chunk, ParsedDocument, Section
+from chatbot.rag.analyse import detect_language, sentence_spans
+
+Span = tuple[int, int]
+
+
+def chunk(document_id: str, parsed: ParsedDocument, size: int, overlap: int) -> list[Chunk]:
+    """The document's chunks, of about `size` characters, up to `overlap` of which repeat the chunk before.
+
+    The id of a chunk is a digest of all that is indexed of it, so that a chunk which did not change keeps its
+    embedding when its document is ingested again.
+    """
+    chunks: list[Chunk] = []
+    seen: dict[str, int] = {}
+    for heading, group in groupby(parsed.sections, key=lambda section: section.heading):
+        for text, page in _pieces([*group], size, min(overlap, size // 2)):
+            language = detect_language(text, parsed.language)
+            key = "\x1f".join((document_id, parsed.title, heading, str(page), language, text))
+            seen[key] = occurrence = seen.get(key, -1) + 1
+            identity = sha256(f"{key}\x1f{occurrence}".encode()).hexdigest()[:32]
+            chunks.append(Chunk(identity, document_id, len(chunks), text, heading, page, language))
+    return chunks
+
+
+def indexed_text(title: str, chunk: Chunk) -> str:
+    """What of a chunk is indexed, by words and by its embedding: a passage rarely repeats what its headings say."""
+    return "\n".join(part for part in (title, chunk.heading, chunk.text) if part)
+
+
+def _pieces(sections: Sequence[Section], size: int, overlap: int) -> Iterator[tuple[str, int | None]]:
+    """The text of each chunk, and the page on which it starts."""
+    text, starts = _joined(sections)
+    spans = [part for span in sentence_spans(text) for part in _cut(text, span, size)]
+    for first, last in _packed(spans, size, overlap):
+        start, end = spans[first][0], spans[last][1]
+        yield text[start:end], sections[bisect_right(starts, start) - 1].page
+
+
+def _joined(sections: Sequence[Section]) -> tuple[str, list[int]]:
+    """The sections as one text, and where each starts. A sentence that goes on overleaf stays one sentence."""
+    parts: list[str] = []
+    starts: list[int] = []
+    length = 0
+    for section in sections:
+        text = section.text.strip()
+        glue = "" if not parts else " " if text[:1].islower() else "\n\n"
+        parts += [glue, text]
+        starts.append(length + len(glue))
+        length += len(glue) + len(text)
+    return "".join(parts), starts
+
+
+def _cut(text: str, span: Span, size: int) -> Iterator[Span]:
+    """A sentence longer than a chunk (a table, a listing, text without full stops) in parts, at blanks if it can be."""
+    start, end = span
+    while end - start > size:
+        blank = max(text.rfind(" ", start + size // 2, start + size), text.rfind("\n", start + size // 2, start + size))
+        cut = blank if blank > start else start + size
+        yield start, cut
+        start = cut + (cut == blank)
+    if start < end:
+        yield start, end
+
+
+def _packed(spans: Sequence[Span], size: int, overlap: int) -> Iterator[tuple[int, int]]:
+    """The first and last sentence of each chunk, the repeated ones included; each brings about the same new text."""
+    if not spans:
+        return
+    total = spans[-1][1] - spans[0][0]
+    count = 1 if total <= size else ceil((total - overlap) / (size - overlap))
+    target = total / count
+    first = 0
+    for index, (start, end) in enumerate(spans):
+        if index > first and start - spans[first][0] + (end - start) / 2 > target:
+            yield _reach(spans, first, overlap), index - 1
+            first = index
+    yield _reach(spans, first, overlap), len(spans) - 1
+
+
+def _reach(spans: Sequence[Span], first: int, overlap: int) -> int:
+    """How far back a chunk begins so that it repeats at most `overlap` characters."""
+    start = first
+    while start > 0 and spans[first][0] - spans[start - 1][0] <= overlap:
+        start -= 1
+    return start

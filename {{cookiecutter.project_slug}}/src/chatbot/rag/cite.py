@@ -1,0 +1,97 @@
+"""Checks the citations of an answer against the passages it was given, while the answer is still being written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from chatbot.domain import Citation, Passage
+from chatbot.rag.analyse import query_terms, sentences, terms
+
+MARKER = re.compile(r"(\s*)[\[【](\d{1,3}(?:\s*[,;]\s*\d{1,3})*)[\]】]")
+UNFINISHED = re.compile(r"\s*(?:[\[【][\d,;\s]*)?\Z")
+"""The end of a piece of text that may be the beginning of a marker."""
+QUOTATION = re.compile(r"[“«]\s*([^“”«»]+?)\s*[”»]")
+WORD_JOINER = "\u2060"
+
+
+def check(text: str, passages: Sequence[Passage]) -> tuple[str, list[Citation]]:
+    """The text with only the markers [n] that point to a passage, numbered in order of appearance; the citations."""
+    checker = Checker(passages)
+    checked = checker.feed(text) + checker.finish()
+    return checked, checker.citations
+
+
+class Checker:
+    """`check` for a text that comes in pieces. Nothing is let out before the first citation: until then the answer
+    may still turn out to have none, and a claim without a source is not shown."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self.citations: list[Citation] = []
+        self._passages = passages
+        self._numbers: dict[int, int] = {}
+        self._waiting = ""
+        self._held = ""
+        self._claim = ""
+
+    def feed(self, piece: str) -> str:
+        """What can be shown now. `citations` grows as markers are met."""
+        self._waiting += piece
+        unfinished = UNFINISHED.search(self._waiting)
+        end = unfinished.start() if unfinished else len(self._waiting)
+        return self._release(end)
+
+    def finish(self) -> str:
+        """The rest; the whole of a text that cites nothing."""
+        return self._release(len(self._waiting), last=True)
+
+    def _release(self, end: int, last: bool = False) -> str:
+        ready, self._waiting = self._waiting[:end], self._waiting[end:]
+        start = 0
+        for marker in MARKER.finditer(ready):
+            before = ready[start : marker.start()]
+            self._claim += before
+            self._held += before + self._cite(marker)
+            start = marker.end()
+        self._claim += ready[start:]
+        self._held += ready[start:]
+        if not (self.citations or last):
+            return ""
+        shown, self._held = self._held, ""
+        return shown
+
+    def _cite(self, marker: re.Match[str]) -> str:
+        """What a marker becomes: nothing if it points nowhere, else its passages' numbers in this answer."""
+        numbers = [int(number) for number in re.findall(r"\d+", marker[2])]
+        known = [number for number in dict.fromkeys(numbers) if 1 <= number <= len(self._passages)]
+        for number in known:
+            if number not in self._numbers:
+                self._numbers[number] = len(self._numbers) + 1
+                self.citations.append(_citation(self._numbers[number], self._claim, self._passages[number - 1]))
+        if known:
+            self._claim = ""
+        return (marker[1] if known else "") + "".join(f"[{self._numbers[number]}]" for number in known)
+
+
+def _citation(number: int, claim: str, passage: Passage) -> Citation:
+    chunk = passage.chunk
+    return Citation(
+        number=number,
+        chunk_id=chunk.id,
+        document_id=chunk.document_id,
+        title=passage.title,
+        source=passage.source,
+        page=chunk.page,
+        heading=chunk.heading,
+        quote=_quote(claim, passage),
+    )
+
+
+def _quote(claim: str, passage: Passage) -> str:
+    """The words of the passage that the claim quotes, or else its sentence that has most of the claim's words."""
+    text = passage.chunk.text
+    for quoted in reversed(QUOTATION.findall(claim.replace(WORD_JOINER, ""))):
+        if quoted in text:
+            return str(quoted)
+    wanted = set(query_terms(" ".join(sentences(claim)[-1:])))
+    return max(sentences(text), key=lambda s: len(wanted.intersection(terms(s, passage.chunk.language))), default=text)

@@ -1,0 +1,134 @@
+"""What people see of the command line: answers, passages, and the progress of an ingestion."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chatbot.domain import Answer, Chunk, Citation, Job, Passage
+
+if TYPE_CHECKING:
+    from chatbot.pipeline.corpus import Outcome
+
+WIDTH = 100
+"""Columns."""
+
+
+def show_answer(answer: Answer) -> None:
+    """The text with its markers, and below it what each marker stands for."""
+    click.echo(answer.text.strip())
+    for citation in answer.citations:
+        click.echo(f"\n[{citation.number}] {_place(citation.title, citation)}\n    {citation.source}")
+        click.echo(_quoted(citation.quote))
+
+
+def show_passages(passages: Sequence[Passage]) -> None:
+    for number, passage in enumerate(passages, 1):
+        click.echo(f"{number}. {_place(passage.title, passage.chunk)}\n    {passage.source}")
+        click.echo(_quoted(textwrap.shorten(passage.chunk.text, 300, placeholder="…")) + "\n")
+
+
+def show_jobs(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        created = f"{job.created_at:%Y-%m-%d %H:%M}" if job.created_at else ""
+        line = f"{job.id}  {job.state:<9}  {job.progress:>4.0%}  attempts {job.attempts}  {created}  {job.kind}"
+        click.echo(f"{line}  {job.error}" if job.error else line)
+
+
+def summary(outcomes: Sequence[Outcome], skipped: int, seconds: float) -> str:
+    """E.g. "3 files: 2 new, 0 changed, 1 unchanged, 0 failed; 41 chunks (30 new); 9 pages in 4 s (2.2 pages/s)"."""
+    states = Counter(outcome.state for outcome in outcomes)
+    counts = ", ".join(f"{states[state]} {state}" for state in ("new", "changed", "unchanged", "failed"))
+    chunks, new, pages = (sum(getattr(each, name) for each in outcomes) for name in ("chunks", "new_chunks", "pages"))
+    parts = [f"{_files(len(outcomes))}: {counts}", f"{chunks} chunks" + (f" ({new} new)" if pages else "")]
+    took = f"in {seconds:.0f} s"
+    parts.append(f"{pages} pages {took} ({pages / seconds:.1f} pages/s)" if pages else took)
+    return "; ".join(parts) + (f"; {_files(skipped)} skipped" if skipped else "")
+
+
+class Progress:
+    """How far an ingestion is, on stderr: a bar in a terminal, one line a document elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        self._running: dict[str, float] = {}
+        self._finished = 0
+        self._pages = 0
+        self._started = time.monotonic()
+        self._bar = _bar() if sys.stderr.isatty() else None
+        self._task = self._bar.add_task("", total=total, rate="") if self._bar else None
+
+    def __enter__(self) -> Progress:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    @property
+    def seconds(self) -> float:
+        return max(time.monotonic() - self._started, 0.001)
+
+    async def watch(self, source: str, fraction: float) -> None:
+        self._running[source] = fraction
+        self._show(source)
+        await asyncio.sleep(0)
+
+    def done(self, outcome: Outcome) -> None:
+        self._running.pop(outcome.source, None)
+        self._finished += 1
+        self._pages += outcome.pages
+        self._show(outcome.source)
+        if outcome.error:
+            self._say(f"{outcome.source}: {outcome.error}")
+        elif not self._bar:
+            self._say(f"{outcome.state:<9}  {outcome.source}  {outcome.chunks} chunks")
+
+    def _show(self, source: str) -> None:
+        if self._bar and self._task is not None:
+            completed = self._finished + sum(self._running.values())
+            rate = f"{self._pages / self.seconds:.1f} pages/s" if self._pages else ""
+            description = source if len(source) <= 40 else "…" + source[-39:]
+            self._bar.update(self._task, completed=completed, description=description, rate=rate)
+
+    def _say(self, line: str) -> None:
+        if self._bar:
+            self._bar.console.print(line, markup=False, highlight=False)
+        else:
+            click.echo(line, err=True)
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _place(title: str, where: Citation | Chunk) -> str:
+    """The title, with the page where the format has pages and the heading where it has none."""
+    place = f"page {where.page}" if where.page else where.heading
+    return f"{title}, {place}" if place and place != title else title
+
+
+def _quoted(text: str) -> str:
+    return textwrap.fill(f"“{' '.join(text.split())}”", WIDTH, initial_indent="    ", subsequent_indent="    ")
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'' if count == 1 else 's'}"

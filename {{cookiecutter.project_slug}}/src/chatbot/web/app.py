@@ -1,0 +1,89 @@
+"""The web process: the application, and the server that runs it (factors VI, VII, IX)."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from chatbot.bootstrap import Services
+from chatbot.web import chat, documents, health, openapi, page, problems
+from chatbot.web.middleware import BodyLimit, RequestLog
+
+JSON_BYTES = 256_000
+"""The largest body that is not an upload."""
+FORM_BYTES = 300_000
+"""What a form may have besides its file."""
+DRAIN = 1.0
+"""Seconds between saying « not ready » and not listening any more, for load balancers to turn away."""
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application on these services; it closes them when it stops. No connection is opened to start."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await services.aclose()
+
+    # No /docs: FastAPI's pages load their scripts from elsewhere. /openapi.json is what tools read.
+    app = FastAPI(
+        title=services.settings.bot_name,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.services = services
+    app.state.draining = False
+    largest = int(services.settings.max_document_mb * 1_000_000) + FORM_BYTES
+    app.add_middleware(BodyLimit, limit=lambda path: largest if path == "/v1/documents" else JSON_BYTES)
+    app.add_middleware(RequestLog)
+    problems.install(app)
+    for router in (chat.router, documents.router, health.router, page.router(services.settings)):
+        app.include_router(router)
+    openapi.install(app)
+    return app
+
+
+def serve(services: Services) -> None:
+    """Listen until SIGTERM or SIGINT; then finish what is under way, within SHUTDOWN_GRACE seconds, and return."""
+    settings = services.settings
+    app = create_app(services)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=max(1, math.ceil(settings.shutdown_grace - DRAIN)),
+    )
+    _Server(config, app).run()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, stopping in two steps: not ready, then not listening."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Does not keep the signal to raise it again at the end, as uvicorn would: a graceful stop exits 0."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+        self._app.state.draining = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.sleep(DRAIN)
+        await super().shutdown(sockets)

@@ -1,0 +1,134 @@
+"""Questions: an answer with citations, at once as JSON or word by word as server-sent events; and plain search."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from fastapi.sse import EventSourceResponse, format_sse_event
+from pydantic import BaseModel
+
+from chatbot.bootstrap import Services
+from chatbot.domain import Question
+from chatbot.rag.analyse import detect_language
+from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
+from chatbot.web import metrics, problems
+from chatbot.web.dependencies import ServicesParam
+from chatbot.web.schemas import (
+    ChatAnswer,
+    ChatRequest,
+    CitationView,
+    PassageView,
+    Piece,
+    Problem,
+    SearchRequest,
+    SearchResult,
+    UsageView,
+)
+
+STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""Neither a cache nor nginx may hold the words back."""
+
+STREAM_EXAMPLE = """\
+event: sources
+data: {"passages":[{"title":"Carbon pricing","page":12,"text":"…"}]}
+
+event: token
+data: {"text":"It weighs more on poorer households "}
+
+event: token
+data: {"text":"[1]."}
+
+event: citation
+data: {"number":1,"title":"Carbon pricing","page":12,"quote":"…"}
+
+event: usage
+data: {"prompt_tokens":812,"completion_tokens":64}
+
+event: done
+data: {"answer":"It weighs more on poorer households [1].","citations":[{"number":1}],"grounded":true}
+"""
+
+router = APIRouter(prefix="/v1", tags=["answers"], responses=problems.responses(413, 422, 503))
+
+
+@router.post(
+    "/chat",
+    summary="Ask a question",
+    response_model=ChatAnswer,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": STREAM_EXAMPLE}}}},
+)
+async def chat(
+    body: ChatRequest, services: ServicesParam, accept: Annotated[str, Header(include_in_schema=False)] = ""
+) -> Any:
+    """Answers from the documents, with citations that were checked against the passages retrieved.
+
+    With `stream`, or `Accept: text/event-stream`, as events: **sources** (the passages), **token** (a piece of the
+    text) many times, **citation** for each, **usage**, **done** (the whole answer, as without streaming). If something
+    fails on the way, the last event is **error**, a problem; what fails before the first word is an ordinary 503.
+    """
+    question = Question(body.question, body.language or detect_language(body.question), body.filters)
+    events = _measured(services, question)
+    if body.stream or "text/event-stream" in accept:
+        return EventSourceResponse(_encoded(await _opening(events), events), headers=STREAM_HEADERS)
+    [done] = [event async for event in events if isinstance(event, Done)]
+    return ChatAnswer.of(done.answer)
+
+
+@router.post("/search", summary="Find passages", response_model=SearchResult)
+async def search(body: SearchRequest, services: ServicesParam) -> SearchResult:
+    """The passages an answer could be written from: by words (BM25) and by meaning, in one ranking."""
+    with metrics.RETRIEVAL_SECONDS.time():
+        passages = await services.retriever.search(body.query, body.limit, body.filters)
+    return SearchResult(passages=[PassageView.of(each) for each in passages])
+
+
+async def _measured(services: Services, question: Question) -> AsyncIterator[Event]:
+    started = time.perf_counter()
+    async for event in services.answerer.stream(question):
+        if isinstance(event, Sources):
+            metrics.RETRIEVAL_SECONDS.observe(time.perf_counter() - started)
+        elif isinstance(event, Done):
+            metrics.ANSWER_SECONDS.observe(time.perf_counter() - started)
+            metrics.ANSWERS.labels(str(event.answer.grounded).lower(), event.answer.language).inc()
+        yield event
+
+
+async def _opening(events: AsyncIterator[Event]) -> list[Event]:
+    """The events up to the first words: a model that is down can still be a 503, since nothing was sent yet."""
+    opening = []
+    async for event in events:
+        opening.append(event)
+        if not isinstance(event, Sources):
+            break
+    return opening
+
+
+async def _encoded(opening: list[Event], rest: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+    try:
+        for event in opening:
+            yield _encode(event)
+        async for event in rest:
+            yield _encode(event)
+    except Exception as error:
+        yield _format("error", Problem(**problems.from_exception(error)))
+
+
+def _encode(event: Event) -> bytes:
+    match event:
+        case Sources(passages=passages):
+            return _format("sources", SearchResult(passages=[PassageView.of(each) for each in passages]))
+        case Token(text=text):
+            return _format("token", Piece(text=text))
+        case Cited(citation=citation):
+            return _format("citation", CitationView.model_validate(citation))
+        case Spent(usage=usage):
+            return _format("usage", UsageView.model_validate(usage))
+        case Done(answer=answer):
+            return _format("done", ChatAnswer.of(answer))
+
+
+def _format(name: str, data: BaseModel) -> bytes:
+    return format_sse_event(event=name, data_str=data.model_dump_json())

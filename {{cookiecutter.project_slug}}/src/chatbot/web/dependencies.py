@@ -1,0 +1,20 @@
+"""What routes ask FastAPI for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from chatbot.bootstrap import Services
+
+
+async def services(request: Request) -> Services:
+    """The services that the application was made with."""
+    found: Services = request.app.state.services
+    return found
+
+
+ServicesParam = Annotated[Services, Depends(services)]
+ID = "^[A-Za-z0-9_-]{1,64}$"
+IdParam = Annotated[str, Path(pattern=ID)]

@@ -1,0 +1,84 @@
+"""For whoever runs the process: is it alive, can it serve, what does it do, which version is it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib.metadata
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from chatbot.adapters import database
+from chatbot.bootstrap import Services
+from chatbot.domain import ChatbotError
+from chatbot.web import metrics, problems
+
+TIMEOUT = 2.0
+"""Seconds a resource has to answer."""
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz", summary="Is the process alive?")
+async def healthz() -> dict[str, str]:
+    """Says nothing of attached resources: restarting the process would not mend them."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Can it serve?", response_model=dict[str, Any], responses=problems.responses(503))
+async def readyz(request: Request) -> Any:
+    """503, naming what is down, while an attached resource does not answer or the process is about to stop."""
+    if request.app.state.draining:
+        return problems.respond(503, "The process is stopping.")
+    services: Services = request.app.state.services
+    pings: dict[str, Callable[[], Awaitable[None]]] = {
+        "database": functools.partial(database.ping, services.engine),
+        "vector_db": services.vectors.ping,
+        "queue": services.queue.ping,
+    }
+    checks = dict(zip(pings, await asyncio.gather(*map(_check, pings.values())), strict=True))
+    down = [name for name, state in checks.items() if state != "ok"]
+    if down:
+        return problems.respond(503, f"Not ready: {', '.join(down)}.", checks=checks)
+    return {"status": "ready", "checks": checks}
+
+
+async def _check(ping: Callable[[], Awaitable[None]]) -> str:
+    """ "ok", or what is wrong in one sentence."""
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await ping()
+    except ChatbotError as error:
+        return str(error)
+    except TimeoutError:
+        return f"No answer within {TIMEOUT:g} s."
+    except Exception as error:
+        problems.logger.error("a readiness check failed", exc_info=error)
+        return "The check failed; the log says why."
+    return "ok"
+
+
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def get_metrics(request: Request) -> Response:
+    await metrics.refresh(request.app.state.services)
+    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+@router.get("/version", summary="Which version is it?")
+async def version(request: Request) -> dict[str, str]:
+    return {"name": request.app.title, "version": release()}
+
+
+@functools.cache
+def release() -> str:
+    """The version of the distribution that installed the `chatbot` command; "unknown" when none did."""
+    commands = importlib.metadata.entry_points(group="console_scripts", name="chatbot")
+    return next((c.dist.version for c in commands if c.dist), "unknown")

@@ -1,0 +1,41 @@
+"""The OpenAPI document at /openapi.json: FastAPI's, with the project's words and one shape for every error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from chatbot.web.health import release
+from chatbot.web.schemas import Problem
+
+DESCRIPTION = """\
+Answers questions from its own documents, with citations.
+
+Every error is an RFC 9457 problem (`application/problem+json`). Every response carries an `X-Request-ID`: the one that
+was sent, if it is 1 to 64 letters, digits, dots, dashes or underscores, or a new one. The log has it too.
+"""
+
+TAGS = [
+    {"name": "answers", "description": "Questions and searches."},
+    {"name": "documents", "description": "What the bot may answer from."},
+    {"name": "jobs", "description": "Work that goes on after a request was answered."},
+    {"name": "operations", "description": "For whoever runs the service."},
+]
+
+
+def install(app: FastAPI) -> None:
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(title=app.title, version=release(), description=DESCRIPTION, routes=app.routes, tags=TAGS)
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
+    return document

@@ -1,0 +1,98 @@
+"""Every error of the API as RFC 9457 `application/problem+json`: never a traceback, never what was sent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from chatbot.domain import ChatbotError, InvalidConfiguration, Unavailable, UnreadableDocument
+from chatbot.telemetry import request_id
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = 5
+"""Seconds after which to try again when a resource is down."""
+
+MEANINGS = {
+    400: "The form cannot be read.",
+    404: "There is no such thing.",
+    413: "The request is larger than this server takes.",
+    415: "A document of a type that is not read here.",
+    422: "The request is malformed; `errors` says where.",
+    500: "A fault of the server; its log has the details under `request_id`.",
+    503: "An attached resource is down or not set up; `Retry-After` says when to try again.",
+}
+
+logger = logging.getLogger(__name__)
+
+
+def problem(status: int, detail: str = "", errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    """The members of a problem; `type` is about:blank, so the status says what kind it is."""
+    members: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    optional = {"detail": detail, "errors": errors, "request_id": request_id.get()}
+    return members | {name: value for name, value in optional.items() if value}
+
+
+def respond(status: int, detail: str = "", headers: Mapping[str, str] | None = None, **members: Any) -> JSONResponse:
+    headers = {**(headers or {}), **({"Retry-After": str(RETRY_AFTER)} if status == 503 else {})}
+    return JSONResponse(problem(status, detail) | members, status, headers, MEDIA_TYPE)
+
+
+def from_exception(error: Exception) -> dict[str, Any]:
+    """The problem that an exception is to the client. What nobody foresaw is logged, and shown without details."""
+    match error:
+        case Unavailable() | InvalidConfiguration():
+            logger.warning(str(error))
+            return problem(503, str(error))
+        case UnreadableDocument():
+            return problem(415, str(error))
+        case ChatbotError():
+            return problem(400, str(error))
+        case _:
+            logger.error("unexpected error", exc_info=error)
+            return problem(500)
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(ChatbotError, _chatbot_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer besides success, for the OpenAPI document."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {s: {"description": MEANINGS[s], "content": {MEDIA_TYPE: {"schema": schema}}} for s in (*statuses, 500)}
+
+
+async def _chatbot_error(request: Request, error: Exception) -> JSONResponse:
+    members = from_exception(error)
+    return respond(members["status"], members["detail"])
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    detail = "" if error.detail == HTTPStatus(error.status_code).phrase else error.detail
+    return respond(error.status_code, detail, error.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [_field_error(item) for item in error.errors()]
+    return respond(422, "The request is malformed.", errors=errors)
+
+
+def _field_error(item: Mapping[str, Any]) -> dict[str, str]:
+    """Where and what, in our words or pydantic's; neither the value nor a name that the client made up."""
+    if item["type"] == "extra_forbidden":
+        return {"pointer": "#", "detail": "There is a field that is not known here"}
+    where, *names = item["loc"]
+    name = str(names[0]) if names and isinstance(names[0], str) else ""
+    pointer = {"pointer": f"#/{name}" if name else "#"} if where == "body" else {"parameter": name}
+    return {**pointer, "detail": item["msg"].removeprefix("Value error, ")}

@@ -1,0 +1,198 @@
+"""The public API's bodies. What is accepted is closed: an unknown field is an error, not silently ignored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
+
+from chatbot.domain import Answer, JobState, Language, Passage
+
+
+def _printable(text: str) -> str:
+    """PostgreSQL keeps no NUL character."""
+    if "\0" in text:
+        raise ValueError("must not contain a NUL character")
+    return text
+
+
+QuestionText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_printable)
+]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_printable)]
+Value = Word | bool | int | FiniteFloat
+MetadataBody = Annotated[dict[Word, Value | list[Word]], Field(max_length=50)]
+FiltersBody = Annotated[
+    dict[Word, Annotated[list[Value], Field(min_length=1, max_length=100)]],
+    Field(
+        max_length=20,
+        description="Search only documents whose metadata has, for every key, one of the values given.",
+        examples=[{"year": [2023, 2024], "language": ["fr"]}],
+    ),
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ChatRequest(_Body):
+    """A question to the bot."""
+
+    question: QuestionText = Field(examples=["How does a carbon tax affect households?"])
+    language: Language | None = Field(default=None, description="The answer's language; if not given, the question's.")
+    filters: FiltersBody = {}
+    stream: bool = Field(default=False, description="Answer as server-sent events, as the words come.")
+
+
+class CitationView(_View):
+    """One numbered reference of an answer, to a passage that was retrieved for it."""
+
+    number: int = Field(description="The answer's text refers to it as `[number]`.", examples=[1])
+    chunk_id: str
+    document_id: str
+    title: str = Field(examples=["Carbon pricing and inequality"])
+    source: str = Field(description="Where the document comes from: a file's name or a URL.")
+    page: int | None = Field(description="1-based; null where the format has no pages.", examples=[12])
+    heading: str = Field(description="The headings above the passage, outermost first.", examples=["Results"])
+    quote: str = Field(description="The words of the passage that carry the answer, verbatim.")
+
+
+class UsageView(_View):
+    """Tokens spent, as the model reports them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class ChatAnswer(_View):
+    """An answer, with the passages it rests on."""
+
+    answer: str = Field(examples=["Without redistribution it weighs more on poorer households [1]."])
+    citations: list[CitationView]
+    grounded: bool = Field(description="False when the corpus holds no evidence; the answer then says so.")
+    language: Language
+    model: str
+    usage: UsageView
+
+    @classmethod
+    def of(cls, answer: Answer) -> ChatAnswer:
+        return cls(
+            answer=answer.text,
+            citations=[CitationView.model_validate(each) for each in answer.citations],
+            grounded=answer.grounded,
+            language=answer.language,
+            model=answer.model,
+            usage=UsageView.model_validate(answer.usage),
+        )
+
+
+class Piece(_View):
+    """Some of the answer's text, while it is streamed."""
+
+    text: str
+
+
+class SearchRequest(_Body):
+    """What to look for."""
+
+    query: QuestionText = Field(examples=["effet de la taxe carbone sur les ménages"])
+    limit: int = Field(default=10, ge=1, le=50, description="At most so many passages.")
+    filters: FiltersBody = {}
+
+
+class PassageView(_View):
+    """A stretch of a document, as it was found."""
+
+    chunk_id: str
+    document_id: str
+    title: str
+    source: str
+    page: int | None
+    heading: str
+    text: str
+    score: float = Field(description="Higher is better; comparable within one search only.")
+
+    @classmethod
+    def of(cls, passage: Passage) -> PassageView:
+        chunk = passage.chunk
+        return cls(
+            chunk_id=chunk.id,
+            document_id=chunk.document_id,
+            title=passage.title,
+            source=passage.source,
+            page=chunk.page,
+            heading=chunk.heading,
+            text=chunk.text,
+            score=passage.score,
+        )
+
+
+class SearchResult(_View):
+    passages: list[PassageView] = Field(description="Best first.")
+
+
+class DocumentView(_View):
+    """A document the bot may answer from."""
+
+    id: str
+    source: str = Field(examples=["report-2024.pdf"])
+    title: str
+    media_type: str = Field(examples=["application/pdf"])
+    language: Language
+    metadata: dict[str, str | bool | int | float | list[str]]
+    chunks: int = Field(description="How many passages it has; 0 until it is ingested.")
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+class DocumentPage(_View):
+    documents: list[DocumentView] = Field(description="In the order of their ids.")
+    next: str | None = Field(description="Pass it as `after` to get the next page; null on the last.")
+
+
+class JobView(_View):
+    """One unit of work and what became of it."""
+
+    id: str
+    kind: str = Field(examples=["ingest"])
+    document_id: str | None
+    state: JobState = Field(
+        description="pending: accepted; queued; running; succeeded; failed: the input is at fault, see `error`; "
+        "dead: out of attempts, waits for an operator."
+    )
+    attempts: int
+    progress: float = Field(description="0 to 1.")
+    error: str | None = Field(description="One sentence, when something went wrong.")
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+class Upload(_View):
+    """What became of an uploaded file."""
+
+    state: Literal["accepted", "unchanged"] = Field(description="unchanged: this very content can be found already.")
+    document: DocumentView
+    job: JobView | None = Field(description="Follow it at the URL in `Location`; null when unchanged.")
+
+
+class FieldError(BaseModel):
+    pointer: str | None = Field(default=None, description="JSON pointer into the body.", examples=["#/question"])
+    parameter: str | None = Field(default=None, description="A path, query or header parameter.")
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Service Unavailable"])
+    status: int = Field(examples=[503])
+    detail: str | None = Field(default=None, examples=["PostgreSQL does not answer: check DATABASE_URL."])
+    request_id: str | None = Field(default=None, description="To be found in the server's log.")
+    errors: list[FieldError] | None = Field(default=None, description="What is wrong with the request, field by field.")

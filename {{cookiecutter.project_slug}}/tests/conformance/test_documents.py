@@ -1,0 +1,163 @@
+"""Documents, chunks and the active index in PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chatbot.adapters.documents import Documents, document_id, index_name
+from chatbot.domain import Chunk, Document, Hit, UnreadableDocument
+
+HASH = "f" * 64
+
+
+def chunk(document: Document, name: str, position: int = 0, text: str = "Carbon is taxed.") -> Chunk:
+    return Chunk(name, document.id, position, text, "Taxes", 3, "en")
+
+
+async def register(documents: Documents, source: str = "docs/a.md", content: bytes = b"one") -> Document:
+    return await documents.register(source, "A title", "text/markdown", "en", {"year": 2024}, content)
+
+
+async def test_registering_keeps_the_row_and_the_original(documents: Documents) -> None:
+    document = await register(documents)
+    assert document.id == document_id("docs/a.md")
+    assert (document.content_hash, document.chunks, document.metadata) == (None, 0, {"year": 2024})
+    assert await documents.get(document.id) == await documents.find("docs/a.md") == document
+    assert await documents.original(document.id) == b"one"
+    assert await documents.get("absent") is await documents.find("absent") is await documents.original("absent") is None
+
+
+async def test_registering_again_replaces_the_original_and_leaves_what_can_be_found(documents: Documents) -> None:
+    document = await register(documents)
+    await documents.replace_chunks(document.id, [chunk(document, "c1")], HASH)
+    again = await register(documents, content=b"two")
+    assert (again.content_hash, again.chunks) == (HASH, 1)
+    assert await documents.original(document.id) == b"two"
+    assert await documents.count() == (1, 1)
+
+
+async def test_describe(documents: Documents) -> None:
+    document = await register(documents)
+    await documents.describe(document.id, title="Un titre", language="fr", metadata={"authors": ["Curie"]})
+    described = await documents.get(document.id)
+    assert described is not None
+    assert (described.title, described.language, described.metadata) == ("Un titre", "fr", {"authors": ["Curie"]})
+
+
+async def test_list_goes_on_after_the_last_id(documents: Documents) -> None:
+    ids = sorted([(await register(documents, f"docs/{number}.md")).id for number in range(5)])
+    first = await documents.list(3)
+    rest = await documents.list(3, after=first[-1].id)
+    assert [document.id for document in [*first, *rest]] == ids
+
+
+async def test_replace_chunks_is_the_whole_truth_and_may_be_repeated(documents: Documents, engine: AsyncEngine) -> None:
+    document = await register(documents)
+    await documents.replace_chunks(document.id, [chunk(document, "c1"), chunk(document, "c2", 1)], "0" * 64)
+    wanted = [chunk(document, "c3", 0, "Rivers flood."), chunk(document, "c2", 1)]
+    for _ in range(2):
+        await documents.replace_chunks(document.id, wanted, HASH)
+    assert await documents.chunk_ids(document.id) == {"c2", "c3"}
+    assert await documents.chunks(document.id) == wanted
+    assert await _lengths_agree(engine)
+    await documents.replace_chunks(document.id, [], HASH)
+    assert await documents.count() == (1, 0)
+    assert await _count(engine, "postings") == 0
+
+
+async def test_kept_chunks_move_and_follow_their_documents_language(documents: Documents) -> None:
+    document = await register(documents)
+    first, second = chunk(document, "c1", 0), chunk(document, "c2", 1)
+    await documents.replace_chunks(document.id, [first, second], HASH)
+    moved = [replace(second, position=0, language="fr"), replace(first, position=1, language="fr")]
+    await documents.replace_chunks(document.id, moved, HASH)
+    assert await documents.chunks(document.id) == moved
+
+
+async def test_replace_chunks_of_a_removed_document(documents: Documents) -> None:
+    document = await register(documents)
+    assert await documents.delete(document.id)
+    with pytest.raises(UnreadableDocument, match="removed"):
+        await documents.replace_chunks(document.id, [chunk(document, "c1")], HASH)
+    assert await documents.count() == (0, 0)
+
+
+async def test_replace_chunks_twice_at_once(documents: Documents, engine: AsyncEngine) -> None:
+    document = await register(documents)
+    wanted = [chunk(document, f"c{number}", number) for number in range(20)]
+    await asyncio.gather(*[documents.replace_chunks(document.id, wanted, HASH) for _ in range(4)])
+    assert await documents.count() == (1, 20)
+    assert await _lengths_agree(engine)
+
+
+async def test_delete_leaves_nothing(documents: Documents, engine: AsyncEngine) -> None:
+    document = await register(documents)
+    await documents.replace_chunks(document.id, [chunk(document, "c1")], HASH)
+    assert await documents.delete(document.id)
+    assert not await documents.delete(document.id)
+    assert [await _count(engine, table) for table in ("documents", "originals", "chunks", "postings")] == [0, 0, 0, 0]
+
+
+async def test_passages_come_in_the_order_of_the_hits_without_those_gone(documents: Documents) -> None:
+    document = await register(documents)
+    await documents.replace_chunks(document.id, [chunk(document, "c1"), chunk(document, "c2", 1)], HASH)
+    passages = await documents.passages([Hit("c2", 0.9), Hit("gone", 0.8), Hit("c1", 0.7)])
+    assert [(passage.chunk.id, passage.score) for passage in passages] == [("c2", 0.9), ("c1", 0.7)]
+    assert passages[0].chunk == chunk(document, "c2", 1)
+    assert (passages[0].title, passages[0].source, passages[0].metadata) == ("A title", "docs/a.md", {"year": 2024})
+    assert await documents.passages([]) == []
+
+
+async def test_one_index_is_active(documents: Documents) -> None:
+    assert await documents.active_index() is None
+    await documents.activate_index("a", "model-a", 384)
+    await documents.activate_index("b", "model-b", 768)
+    active = await documents.active_index()
+    assert active is not None
+    assert (active.name, active.model, active.dimension) == ("b", "model-b", 768)
+    assert [(index.name, index.active) for index in await documents.indexes()] == [("a", False), ("b", True)]
+
+
+async def test_first_activations_at_once(documents: Documents) -> None:
+    await asyncio.gather(*[documents.activate_index(name, name, 8) for name in "abcd"])
+    assert sum(index.active for index in await documents.indexes()) == 1
+
+
+@pytest.mark.parametrize("model", ["multilingual-e5-small", "BAAI/bge-m3", "é", "x" * 90, "a b:c"])
+def test_index_names_suit_every_vector_database(model: str) -> None:
+    name = index_name(model, 1024)
+    assert 3 <= len(name) <= 50
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-")
+    assert name[0].isalnum()
+    assert name.endswith("_1024")
+    assert name != index_name(model, 512)
+
+
+def test_an_index_name_is_readable() -> None:
+    assert index_name("multilingual-e5-small", 384) == "multilingual-e5-small_384"
+
+
+async def test_errors_hold_no_text(documents: Documents) -> None:
+    document = await register(documents)
+    broken = chunk(document, "c1", text="private words")
+    with pytest.raises(DBAPIError) as caught:
+        await documents.replace_chunks(document.id, [replace(broken, id="x" * 33)], HASH)
+    assert "private words" not in str(caught.value)
+
+
+async def _count(engine: AsyncEngine, table: str) -> int:
+    async with engine.connect() as connection:
+        return (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one()
+
+
+async def _lengths_agree(engine: AsyncEngine) -> bool:
+    """Whether every chunk's length is the sum of its postings' frequencies."""
+    sums = "SELECT key FROM chunks JOIN postings ON chunk_key = key GROUP BY key HAVING sum(frequency) <> chunks.length"
+    async with engine.connect() as connection:
+        return not (await connection.execute(text(sums))).all()

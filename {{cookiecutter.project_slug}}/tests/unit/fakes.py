@@ -1,0 +1,190 @@
+"""Services in memory, for tests of what is built on them: the same calls as the real ones, nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+from chatbot import settings
+from chatbot.adapters.documents import document_id
+from chatbot.bootstrap import Services
+from chatbot.domain import (
+    Answer,
+    Chunk,
+    Citation,
+    Document,
+    Job,
+    Passage,
+    Question,
+    Unavailable,
+    UnreadableDocument,
+    Usage,
+)
+from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
+
+DOWN = Unavailable("the model", "try again later")
+
+PASSAGE = Passage(
+    chunk=Chunk("c1", "d1", 0, "A carbon tax weighs on poor households.", "Results", 12, "en"),
+    title="Carbon pricing",
+    source="carbon.pdf",
+    score=0.9,
+)
+CITATION = Citation(1, "c1", "d1", "Carbon pricing", "carbon.pdf", 12, "Results", "weighs on poor households")
+
+
+class FakeAnswerer:
+    """Says WORDS [1]; `pause` seconds between pieces; `error` is raised after `after` pieces of text."""
+
+    words = ("It weighs ", "on poor households ", "[1].")
+
+    def __init__(self, pause: float = 0, error: Exception | None = None, after: int = 0) -> None:
+        self.pause, self.error, self.after = pause, error, after
+        self.questions: list[Question] = []
+
+    async def stream(self, question: Question) -> AsyncIterator[Event]:
+        self.questions.append(question)
+        yield Sources([PASSAGE])
+        for number, word in enumerate(self.words):
+            if self.error and number == self.after:
+                raise self.error
+            await asyncio.sleep(self.pause)
+            yield Token(word)
+        usage = Usage(800, 3)
+        yield Cited(CITATION)
+        yield Spent(usage)
+        yield Done(Answer("".join(self.words), [CITATION], True, question.language, "fake", usage))
+
+
+class FakeRetriever:
+    embedding_model = "fake"
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int, Any]] = []
+
+    async def search(self, text: str, limit: int, filters: Any) -> list[Passage]:
+        self.calls.append((text, limit, filters))
+        return [PASSAGE]
+
+
+class FakeDocuments:
+    def __init__(self) -> None:
+        self.rows: dict[str, Document] = {}
+
+    async def get(self, id: str) -> Document | None:
+        return self.rows.get(id)
+
+    async def list(self, limit: int, after: str | None = None) -> list[Document]:
+        return [self.rows[id] for id in sorted(self.rows) if id > (after or "")][:limit]
+
+    async def count(self) -> tuple[int, int]:
+        return len(self.rows), sum(row.chunks for row in self.rows.values())
+
+
+class FakeIngester:
+    """Content is "searchable" as soon as it is registered; `.xyz` is a type that cannot be read."""
+
+    def __init__(self, documents: FakeDocuments) -> None:
+        self.documents, self.contents = documents, dict[str, bytes]()
+
+    async def register(self, source: str, name: str, content: bytes, metadata: Any = None) -> tuple[Document, bool]:
+        if name.endswith(".xyz"):
+            raise UnreadableDocument("Files of type .xyz cannot be read.")
+        id = document_id(source)
+        changed = self.contents.get(id) != content
+        self.contents[id] = content
+        self.documents.rows[id] = Document(id, source, name, "text/plain", "en", metadata or {}, None)
+        return self.documents.rows[id], changed
+
+    async def remove(self, id: str) -> bool:
+        return self.documents.rows.pop(id, None) is not None
+
+
+class FakeJobs:
+    def __init__(self) -> None:
+        self.rows: dict[str, Job] = {}
+
+    async def create(self, kind: str, document_id: str | None, idempotency_key: str | None = None) -> Job:
+        for row in self.rows.values():
+            if idempotency_key and row.idempotency_key == idempotency_key:
+                return row
+        job = Job(f"j{len(self.rows)}", kind, document_id, "pending", idempotency_key=idempotency_key)
+        self.rows[job.id] = job
+        return job
+
+    async def get(self, id: str) -> Job | None:
+        return self.rows.get(id)
+
+    async def counts(self) -> dict[str, int]:
+        return Counter(row.state for row in self.rows.values())
+
+    async def hand_over(self, send: Callable[[str], Awaitable[None]], limit: int, id: str | None = None) -> int:
+        pending = [row for row in self.rows.values() if row.state == "pending" and id in (None, row.id)][:limit]
+        for row in pending:
+            await send(row.id)
+            self.rows[row.id] = replace(row, state="queued")
+        return len(pending)
+
+
+class FakeResource:
+    """A vector store or a queue that answers, unless it is told to be `down`, or `silent`."""
+
+    def __init__(self) -> None:
+        self.down = self.silent = self.closed = False
+        self.sent: list[str] = []
+
+    async def ping(self) -> None:
+        if self.silent:
+            await asyncio.sleep(60)
+        if self.down:
+            raise Unavailable("it", "start it")
+
+    async def send(self, job_id: str) -> None:
+        await self.ping()
+        self.sent.append(job_id)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class FakeEngine:
+    """As much of SQLAlchemy's engine as a ping needs; `tables` False: nothing was migrated yet."""
+
+    def __init__(self) -> None:
+        self.tables = True
+        self.disposed = False
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Any]:
+        async def scalar(statement: object) -> str | None:
+            return "jobs" if self.tables else None
+
+        yield SimpleNamespace(scalar=scalar)
+
+    async def dispose(self) -> None:
+        self.disposed = True
+
+
+def fake_services(answerer: FakeAnswerer | None = None, **variables: Any) -> Services:
+    """Services with nothing behind; `variables` are settings."""
+    documents = FakeDocuments()
+    given = {"database_url": "postgresql://user:secret-password@127.0.0.1:1/none", "max_document_mb": 0.5, **variables}
+    return Services(
+        settings=settings.load(**given),
+        engine=FakeEngine(),
+        documents=documents,
+        jobs=FakeJobs(),
+        lexical=None,
+        vectors=FakeResource(),
+        queue=FakeResource(),
+        embedder=None,
+        model=FakeResource(),
+        retriever=FakeRetriever(),
+        answerer=answerer or FakeAnswerer(),
+        ingester=FakeIngester(documents),
+    )

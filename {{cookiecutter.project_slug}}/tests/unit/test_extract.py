@@ -1,0 +1,57 @@
+"""Quoting: the sentence that answers, word for word, with its citation."""
+
+from chatbot.domain import Chunk, Passage, Question
+from chatbot.rag.extract import answer
+
+
+def passage(text: str, score: float = 1.0, similarity: float | None = 0.8) -> Passage:
+    return Passage(Chunk(text[:8], "d", 0, text, "", None, "en"), "Title", "source", score, similarity)
+
+
+COOKING = passage("Bread is baked at dawn. Flour comes from Brittany. The oven was built by Marie Dupont in 1921.", 0.4)
+TAXES = passage("The carbon tax was introduced in Sweden. Its rate is 120 euros per tonne. Critics were few.")
+
+
+def test_the_sentence_that_answers_is_quoted_with_its_passage() -> None:
+    quotes = answer(Question("Who built the oven?", "en"), [TAXES, COOKING])
+    assert any("built by Marie Dupont in 1921" in quote and quote.endswith("[2]") for quote in quotes)
+
+
+def test_a_pronoun_is_followed_to_the_sentence_before() -> None:
+    quotes = answer(Question("How many euros is the carbon tax?", "en"), [TAXES])
+    assert "120 euros" in " ".join(quotes)
+
+
+def test_neighbouring_sentences_make_one_quote() -> None:
+    quotes = answer(Question("What is the rate of the carbon tax in Sweden?", "en"), [TAXES])
+    assert quotes[0].startswith("“The carbon tax was introduced in Sweden. Its rate is 120 euros per tonne.")
+
+
+def test_at_most_three_sentences() -> None:
+    quotes = answer(
+        Question("Which cat?", "en"), [passage(" ".join(f"A cat named Number{n} slept." for n in range(9)))]
+    )
+    assert " ".join(quotes).count("cat") == 3
+
+
+def test_quotation_marks_are_those_of_the_question() -> None:
+    assert answer(Question("Qui a écrit sur la Sweden tax ?", "fr"), [TAXES])[0].startswith("« ")
+
+
+def test_the_same_sentence_in_two_passages_is_quoted_once() -> None:
+    quotes = answer(Question("Where was the carbon tax introduced?", "en"), [TAXES, TAXES])
+    assert " ".join(quotes).count("introduced in Sweden") == 1
+
+
+def test_nothing_in_common_is_no_answer_unless_the_meaning_is_close() -> None:
+    nonsense = Question("asdf qwerty", "en")
+    assert answer(nonsense, [TAXES]) == []
+    assert answer(nonsense, []) == []
+    foreign = Question("Où fut créée la première redevance ?", "fr")
+    assert "introduced in Sweden" in answer(foreign, [passage(TAXES.chunk.text, similarity=0.9)])[0]
+
+
+def test_numbers_in_brackets_of_a_quoted_text_are_not_citations() -> None:
+    [quote] = answer(Question("Where was it shown?", "en"), [passage("It was shown in [12] by others.")])
+    assert "[12]" not in quote
+    assert quote.replace("\u2060", "") == "“It was shown in [12] by others.” [1]"

@@ -1,0 +1,252 @@
+"""Health, readiness, metrics, request ids, the OpenAPI document, and stopping without cutting anyone off."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from chatbot.bootstrap import Services
+from chatbot.web.app import create_app
+from tests.unit.fakes import FakeAnswerer, fake_services
+from tests.unit.test_web_api import client_of, events_of
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def services() -> Services:
+    return fake_services()
+
+
+@pytest.fixture
+async def client(services: Services) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(services) as client:
+        yield client
+
+
+async def test_process_is_alive_though_everything_is_down(client: httpx2.AsyncClient, services: Services) -> None:
+    services.vectors.down = services.queue.down = True
+    assert (await client.get("/healthz")).json() == {"status": "ok"}
+
+
+async def test_ready_when_everything_answers(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ready", "checks": {"database": "ok", "vector_db": "ok", "queue": "ok"}}
+
+
+async def test_not_ready_names_what_is_down(client: httpx2.AsyncClient, services: Services) -> None:
+    services.queue.down = True
+    services.engine.tables = False
+    response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert body["detail"] == "Not ready: database, queue."
+    assert "chatbot run migrate" in body["checks"]["database"]
+    assert body["checks"]["vector_db"] == "ok"
+
+
+async def test_silent_resources_are_waited_for_at_once(client: httpx2.AsyncClient, services: Services) -> None:
+    services.vectors.silent = services.queue.silent = True
+    started = time.perf_counter()
+    response = await client.get("/readyz")
+    assert time.perf_counter() - started < 3.5
+    assert response.json()["detail"] == "Not ready: vector_db, queue."
+
+
+async def test_not_ready_while_draining(services: Services) -> None:
+    app = create_app(services)
+    app.state.draining = True
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://bot") as client:
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.post("/v1/chat", json={"question": "Who pays?"})).status_code == 200
+
+
+async def test_services_are_closed_when_the_application_stops(services: Services) -> None:
+    app = create_app(services)
+    async with app.router.lifespan_context(app):
+        assert not services.engine.disposed
+    assert services.engine.disposed
+    assert services.queue.closed
+
+
+async def test_sane_request_id_is_kept_and_another_replaced(client: httpx2.AsyncClient) -> None:
+    kept = await client.get("/healthz", headers={"X-Request-ID": "front-1.a_B"})
+    assert kept.headers["x-request-id"] == "front-1.a_B"
+    for bad in ("a b", "x" * 65, "é", ""):
+        replaced = await client.get("/healthz", headers={"X-Request-ID": bad.encode()})
+        assert re.fullmatch("[0-9a-f]{32}", replaced.headers["x-request-id"])
+
+
+async def test_version_names_the_bot(client: httpx2.AsyncClient) -> None:
+    body = (await client.get("/version")).json()
+    assert body.keys() == {"name", "version"}
+
+
+async def figures(client: httpx2.AsyncClient) -> dict[str, float]:
+    text = (await client.get("/metrics")).text
+    return {key: float(value) for key, value in re.findall(r"^([^#\s][^ ]*) (\S+)$", text, re.MULTILINE)}
+
+
+async def test_metrics_are_fed(client: httpx2.AsyncClient, services: Services) -> None:
+    counted = [
+        'http_requests_total{method="POST",route="/v1/chat",status="200"}',
+        'http_requests_total{method="other",route="unmatched",status="404"}',
+        'http_request_duration_seconds_count{method="POST",route="/v1/chat"}',
+        'answers_total{grounded="true",language="en"}',
+        "answer_duration_seconds_count",
+        "retrieval_duration_seconds_count",
+    ]
+    before = await figures(client)
+    await client.post("/v1/chat", json={"question": "Who pays?"})
+    await client.request("BREW", "/coffee/17")
+    await client.post("/v1/documents", files={"file": ("a.txt", b"Some text")})
+    after = await figures(client)
+    assert [after[name] - before.get(name, 0) for name in counted] == [1] * len(counted)
+    assert after['jobs{state="queued"}'] == 1
+    assert after['jobs{state="dead"}'] == 0
+    assert after['corpus_size{unit="documents"}'] == 1
+
+
+async def test_metrics_without_the_database_leave_its_figures_out(
+    client: httpx2.AsyncClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def counts() -> dict[str, int]:
+        raise ConnectionError
+
+    await figures(client)
+    monkeypatch.setattr(services.jobs, "counts", counts)
+    assert not [name for name in await figures(client) if name.startswith(("jobs", "corpus_size"))]
+
+
+async def test_openapi_document_is_complete(client: httpx2.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert references <= schemas.keys()
+    assert "HTTPValidationError" not in schemas
+    tags = {tag["name"] for tag in document["tags"]}
+    operations = [(path, how, each) for path, item in document["paths"].items() for how, each in item.items()]
+    assert {(path, how) for path, how, _ in operations} >= {
+        ("/v1/chat", "post"),
+        ("/v1/search", "post"),
+        ("/v1/documents", "post"),
+        ("/v1/documents", "get"),
+        ("/v1/documents/{id}", "get"),
+        ("/v1/documents/{id}", "delete"),
+        ("/v1/jobs/{id}", "get"),
+        ("/healthz", "get"),
+        ("/readyz", "get"),
+        ("/metrics", "get"),
+        ("/version", "get"),
+    }
+    assert len({each["operationId"] for _, _, each in operations}) == len(operations)
+    for path, how, operation in operations:
+        assert operation["summary"], (path, how)
+        assert set(operation["tags"]) <= tags
+        errors = {code: each for code, each in operation["responses"].items() if code >= "400"}
+        assert all(each["content"].keys() == {"application/problem+json"} for each in errors.values())
+        assert path[:4] != "/v1/" or {"422", "500", "503"} <= errors.keys()
+    assert document["paths"]["/v1/chat"]["post"]["responses"]["200"]["content"].keys() == {
+        "application/json",
+        "text/event-stream",
+    }
+
+
+async def test_stream_reaches_the_client_piece_by_piece() -> None:
+    """Straight through ASGI: the first words are sent while the last are still being written."""
+    moments: list[tuple[float, bytes]] = []
+    body = json.dumps({"question": "Who pays?", "stream": True}).encode()
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> Any:
+        return next(messages, None) or await asyncio.sleep(60)
+
+    async def send(message: Any) -> None:
+        moments.append((time.perf_counter(), message.get("body", b"")))
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/chat",
+        "raw_path": b"/v1/chat",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    await create_app(fake_services(FakeAnswerer(pause=0.1)))(scope, receive, send)
+    tokens = [moment for moment, data in moments if data.startswith(b"event: token")]
+    assert len(tokens) == 3
+    assert tokens[-1] - tokens[0] > 0.15
+
+
+SERVER = """
+from chatbot.telemetry import configure_logging
+from chatbot.web.app import serve
+from tests.unit.fakes import FakeAnswerer, fake_services
+configure_logging("INFO")
+serve(fake_services(FakeAnswerer(pause=0.8), port=0))
+"""
+
+
+async def read_url(process: asyncio.subprocess.Process, lines: list[dict[str, Any]]) -> str:
+    assert process.stdout
+    while True:
+        lines.append(json.loads(await process.stdout.readline()))
+        if found := re.search(r"http://\S+", lines[-1]["message"]):
+            return found[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM cannot be caught on Windows")
+async def test_sigterm_lets_five_streams_finish_and_exits_0() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        SERVER,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    lines: list[dict[str, Any]] = []
+    started = asyncio.Queue[None]()
+
+    async def ask(client: httpx2.AsyncClient) -> str:
+        body = {"question": "Who pays?", "stream": True}
+        async with client.stream("POST", "/v1/chat", json=body) as response:
+            assert response.status_code == 200
+            await started.put(None)
+            return "".join([piece async for piece in response.aiter_text()])
+
+    try:
+        url = await asyncio.wait_for(read_url(process, lines), 30)
+        async with httpx2.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
+            streams = [asyncio.create_task(ask(client)) for _ in range(5)]
+            for _ in streams:
+                await asyncio.wait_for(started.get(), 20)
+            process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.2)
+            assert (await client.get("/readyz")).status_code == 503
+            texts = await asyncio.gather(*streams)
+        out, err = await asyncio.wait_for(process.communicate(), 20)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert [events_of(text)[-1][0] for text in texts] == ["done"] * 5
+    assert process.returncode == 0
+    assert err == b""
+    lines += [json.loads(line) for line in out.splitlines()]
+    assert [line["path"] for line in lines if line["message"] == "request"].count("/v1/chat") == 5
