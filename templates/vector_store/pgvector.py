@@ -1,7 +1,7 @@
 """Vectors in PostgreSQL with the pgvector extension (0.8 or later): a table and an HNSW index each, half precision.
 
-A filtered search goes on through the graph until it has enough (hnsw.iterative_scan), so that a filter costs time but
-no recall.
+A filtered search goes on through the graph until it has enough (hnsw.iterative_scan), or else compares every point that
+passes, so that a filter costs time but no recall.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ SEARCH = """
 SELECT chunk_id, 1 - (vector <=> %(vector)s::halfvec) AS score FROM {table} WHERE {conditions}
 ORDER BY vector <=> %(vector)s::halfvec LIMIT %(limit)s
 """
+DELETE = "DELETE FROM {table} WHERE document_id = %(document)s AND chunk_id <> ALL(%(keep)s::text[])"
+COUNT = "SELECT count(*) FROM {table}"
+DROP = "DROP TABLE IF EXISTS {table}"
 
 
 def connect(url: str) -> PgVector:
@@ -84,24 +87,25 @@ class PgVector:
         statement = SEARCH.format(table=_table(index), conditions=conditions)
         async with self._engine.begin() as connection:
             await connection.exec_driver_sql(TUNE, {"ef": str(min(max(2 * limit, 100), 1000))})
-            found = {"vector": _literal(vector), "limit": limit, **parameters}
-            return [Hit(*row) for row in await connection.exec_driver_sql(statement, found)]
+            wanted = {"vector": _literal(vector), "limit": limit, **parameters}
+            rows = (await connection.exec_driver_sql(statement, wanted)).all()
+            if filters and len(rows) < limit:  # few points pass: compare them all, since a graph may not reach each
+                await connection.exec_driver_sql("SET LOCAL enable_indexscan = off")
+                rows = (await connection.exec_driver_sql(statement, wanted)).all()
+            return [Hit(row.chunk_id, row.score) for row in rows]
 
     async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
-        await self._execute(
-            f"DELETE FROM {_table(index)} WHERE document_id = %(document)s AND chunk_id <> ALL(%(keep)s::text[])",
-            {"document": document_id, "keep": list(keep)},
-        )
+        await self._execute(DELETE.format(table=_table(index)), {"document": document_id, "keep": list(keep)})
 
     async def count(self, index: str) -> int:
         async with self._engine.connect() as connection:
             found = await connection.exec_driver_sql(DIMENSION, {"table": _table(index)})
             if found.scalar() is None:
                 return 0
-            return (await connection.exec_driver_sql(f"SELECT count(*) FROM {_table(index)}")).scalar_one()
+            return (await connection.exec_driver_sql(COUNT.format(table=_table(index)))).scalar_one()
 
     async def drop(self, index: str) -> None:
-        await self._execute(f"DROP TABLE IF EXISTS {_table(index)}", {})
+        await self._execute(DROP.format(table=_table(index)), {})
 
     async def ping(self) -> None:
         await self._execute("SELECT 1", {})

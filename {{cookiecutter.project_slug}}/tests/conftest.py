@@ -1,7 +1,8 @@
 """The real services, started once for all tests that ask for them; plain unit tests start nothing.
 
 A test gets what it names: `urls` (the servers), `settings`, `engine` (migrated, emptied tables), `documents`, `jobs`,
-`lexical`, `vectors` (with `index`, a fresh one), `broker` (an empty queue whose lease is 2 s).
+`lexical`, `vectors` (with `index`, a fresh one), `broker` (an empty queue whose lease is 2 s), `environ` (the variables
+of processes that a test starts on these services).
 Variables of the developer's own shell are not looked at, so that no test ever empties somebody's database.
 """
 
@@ -61,6 +62,11 @@ async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
+def environ(urls: dict[str, str], engine: AsyncEngine) -> dict[str, str]:
+    return {**urls, "JOB_LEASE": str(LEASE), "SHUTDOWN_GRACE": "5"}
+
+
+@pytest.fixture
 def documents(engine: AsyncEngine) -> Documents:
     return Documents(engine)
 
@@ -104,8 +110,9 @@ async def empty(broker: Queue) -> None:
 
     async def forget(_: str) -> None: ...
 
-    running = asyncio.create_task(broker.run(forget, 10, stop))
-    while await broker.depth():
-        await asyncio.sleep(0.05)
-    stop.set()
-    await running
+    async def watch() -> None:
+        while await broker.depth():  # noqa: ASYNC110 - the broker tells nobody when it becomes empty
+            await asyncio.sleep(0.05)
+        stop.set()
+
+    await asyncio.gather(broker.run(forget, 10, stop), watch())

@@ -70,8 +70,8 @@ async def test_the_same_idempotency_key_is_the_same_job(jobs: Jobs) -> None:
 
 
 async def test_a_life_without_trouble(jobs: Jobs) -> None:
-    broker = FakeQueue()
-    job = await submit(jobs, broker, await jobs.create("ingest", "d1"))  # type: ignore[arg-type]
+    broker: Any = FakeQueue()
+    job = await submit(jobs, broker, await jobs.create("ingest", "d1"))
     assert (job.state, broker.sent) == ("queued", [job.id])
     started = await jobs.start(job.id)
     assert started is not None

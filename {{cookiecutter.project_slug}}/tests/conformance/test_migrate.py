@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -20,13 +19,13 @@ from tests.conftest import DIMENSION
 
 
 @pytest.fixture
-async def fresh(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Settings]:
+async def fresh(engine: AsyncEngine, settings: Settings) -> Settings:
     """The settings, but for an empty database."""
     async with engine.connect() as connection:
         connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("DROP DATABASE IF EXISTS fresh WITH (FORCE)"))
         await connection.execute(text("CREATE DATABASE fresh"))
-    yield settings.model_copy(update=_moved(settings))
+    return settings.model_copy(update=_moved(settings))
 
 
 def _moved(settings: Settings) -> dict[str, object]:
@@ -66,5 +65,5 @@ async def test_at_once_and_again(fresh: Settings) -> None:
 
 async def test_an_outage_is_one_sentence(settings: Settings) -> None:
     nowhere = type(settings.database_url)("postgresql://postgres@127.0.0.1:1/chatbot")
-    with pytest.raises(Unavailable, match="PostgreSQL does not answer: .*DATABASE_URL"):
+    with pytest.raises(Unavailable, match=r"PostgreSQL does not answer: .*DATABASE_URL"):
         await migrate(settings.model_copy(update={"database_url": nowhere}))

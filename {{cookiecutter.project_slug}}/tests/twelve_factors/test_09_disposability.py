@@ -7,11 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.processes import chatbot, serving, until
-
-pytestmark = pytest.mark.services
-
-NOWHERE = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+from tests.processes import NOWHERE, chatbot, serving, until
 
 
 def test_web_stops_with_0(environ: Mapping[str, str]) -> None:
@@ -22,8 +18,8 @@ def test_web_stops_with_0(environ: Mapping[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["worker", "scheduler"])
-def test_a_process_waits_for_its_database_and_stops_with_0(environ: Mapping[str, str], name: str) -> None:
-    with chatbot(name, environ={**environ, **NOWHERE}) as process:
+def test_a_process_waits_for_its_database_and_stops_with_0(name: str) -> None:
+    with chatbot(name, environ=NOWHERE) as process:
         until(lambda: [line for line in process.logs() if line["message"].startswith("waiting")])
         started = time.monotonic()
         assert process.stop() == 0

@@ -26,6 +26,7 @@ from chatbot.domain import (
     Usage,
 )
 from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
+from tests.processes import NOWHERE
 
 DOWN = Unavailable("the model", "try again later")
 
@@ -173,7 +174,8 @@ class FakeEngine:
 def fake_services(answerer: FakeAnswerer | None = None, **variables: Any) -> Services:
     """Services with nothing behind; `variables` are settings."""
     documents = FakeDocuments()
-    given = {"database_url": "postgresql://user:secret-password@127.0.0.1:1/none", "max_document_mb": 0.5, **variables}
+    urls = {**NOWHERE, "DATABASE_URL": "postgresql://user:secret-password@127.0.0.1:1/none"}
+    given = {**{name.lower(): url for name, url in urls.items()}, "max_document_mb": 0.5, **variables}
     return Services(
         settings=settings.load(**given),
         engine=FakeEngine(),

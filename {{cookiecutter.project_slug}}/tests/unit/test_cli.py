@@ -16,12 +16,12 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner, Result
+
 from chatbot import bootstrap, cli, settings
 from chatbot.adapters import database
 from chatbot.domain import Answer, ChatbotError, Chunk, Citation, Job, Passage, Question, Unavailable
-from click.testing import CliRunner, Result
-
-from tests.processes import environment, python
+from tests.processes import NOWHERE, environment, python
 from tests.unit.test_ingest import NOTE, World
 
 QUOTE = "Slate sheds water quickly."
@@ -66,7 +66,8 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     monkeypatch.setattr(database, "ping", done)
     monkeypatch.setattr(settings, "home", lambda: tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATABASE_URL", "postgresql://someone:s3cret@127.0.0.1:1/none")
+    for name, url in NOWHERE.items():
+        monkeypatch.setenv(name, url)
     return world
 
 

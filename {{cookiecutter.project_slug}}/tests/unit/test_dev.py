@@ -7,14 +7,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from chatbot import dev, settings
 from chatbot.domain import ChatbotError
+from tests.processes import NOWHERE
 
 SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
@@ -29,7 +31,8 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         arguments = ("-c", code[command[0]])
         return await asyncio.create_subprocess_exec(sys.executable, *arguments, start_new_session=True, **options)
 
-    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/none")
+    for name, url in NOWHERE.items():
+        monkeypatch.setenv(name, url)
     monkeypatch.setenv("SHUTDOWN_GRACE", "0.1")
     monkeypatch.setattr(dev, "_services", lambda: nullcontext({}))
     monkeypatch.setattr(dev, "_spawn", spawn)
@@ -37,18 +40,21 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return code
 
 
-def after(seconds: float, number: int) -> None:
+@contextmanager
+def after(seconds: float, number: int) -> Iterator[None]:
+    """Send this process a signal in a while, unless what it is for has ended before."""
     timer = threading.Timer(seconds, os.kill, (os.getpid(), number))
-    timer.daemon = True
     timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_everything(
-    scripts: dict[str, str], capsys: pytest.CaptureFixture[str], number: int
-) -> None:
-    after(1, number)
-    assert dev.run_processes() == 0
+def test_a_signal_stops_everything(scripts: dict[str, str], capsys: pytest.CaptureFixture[str], number: int) -> None:
+    with after(1, number):
+        assert dev.run_processes() == 0
     lines = capsys.readouterr().out.splitlines()
     assert "http://127.0.0.1:8000" in lines[0]
     assert sorted(lines[1:]) == ["scheduler | ready", "web       | ready", "worker    | ready"]
@@ -62,13 +68,11 @@ def test_a_process_that_dies_takes_all_down_and_is_named(scripts: dict[str, str]
 
 def test_a_process_that_does_not_stop_is_killed(scripts: dict[str, str]) -> None:
     scripts["web"] = STUBBORN
-    after(1, signal.SIGTERM)
-    assert dev.run_processes() == 0
+    with after(1, signal.SIGTERM):
+        assert dev.run_processes() == 0
 
 
-def test_nothing_starts_when_the_migration_fails(
-    scripts: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_starts_when_the_migration_fails(scripts: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     scripts["run"] = "raise SystemExit('no such table')"
     with pytest.raises(ChatbotError, match="no such table"):
         dev.run_processes()
@@ -83,8 +87,8 @@ def test_a_command_hands_on_its_exit_code(scripts: dict[str, str], code: str, ex
 
 def test_a_command_gets_the_signal(scripts: dict[str, str]) -> None:
     scripts["ask"] = SLEEP
-    after(1, signal.SIGTERM)
-    assert dev.run_command(["ask", "why?"]) == 128 + signal.SIGTERM
+    with after(1, signal.SIGTERM):
+        assert dev.run_command(["ask", "why?"]) == 128 + signal.SIGTERM
 
 
 def test_a_url_that_is_set_anywhere_is_not_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

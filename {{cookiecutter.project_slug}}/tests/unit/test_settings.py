@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from chatbot import settings
 from chatbot.domain import InvalidConfiguration
-
-DATABASE = "postgresql://someone:s3cret@db.example/chatbot"
+from tests.processes import NOWHERE
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +16,11 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for name in settings.variables():
         monkeypatch.delenv(name, raising=False)
+
+
+def attach(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, url in NOWHERE.items():
+        monkeypatch.setenv(name, url)
 
 
 def test_every_bad_variable_is_named_and_no_value_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,17 +33,18 @@ def test_every_bad_variable_is_named_and_no_value_is_shown(monkeypatch: pytest.M
     assert not any(value in str(caught.value) for value in ("hunter2", "mysql", "eighty", "loud", "not a url"))
 
 
-def test_the_database_is_all_that_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_but_attached_resources_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidConfiguration, match=r"DATABASE_URL: is not set \(PostgreSQL"):
         settings.load()
-    monkeypatch.setenv("DATABASE_URL", DATABASE)
+    attach(monkeypatch)
     assert settings.load().port == 8000
 
 
 def test_the_environment_wins_over_the_file_and_an_empty_variable_counts_as_unset(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    Path(".env").write_text(f"DATABASE_URL={DATABASE}\nPORT=9001\nPASSAGES=7\n")
+    attach(monkeypatch)
+    Path(".env").write_text("PORT=9001\nPASSAGES=7\n")
     monkeypatch.setenv("PORT", "9002")
     monkeypatch.setenv("PASSAGES", "")
     loaded = settings.load()
@@ -46,7 +52,7 @@ def test_the_environment_wins_over_the_file_and_an_empty_variable_counts_as_unse
 
 
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", DATABASE)
+    attach(monkeypatch)
     monkeypatch.setenv("LLM_API_KEY", "sk-abcdef")
     shown = settings.masked(settings.load())
     assert list(shown) == settings.variables()

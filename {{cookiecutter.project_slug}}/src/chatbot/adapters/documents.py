@@ -3,6 +3,8 @@
     document = await documents.register("docs/start.md", "Start", "text/markdown", "en", {}, content)
     await documents.replace_chunks(document.id, chunks, content_hash)
     passages = await documents.passages(hits)
+
+The content hash of a document is set in the transaction that makes its chunks findable, and never before.
 """
 
 from __future__ import annotations
@@ -11,11 +13,11 @@ import asyncio
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, select, text, update
+from sqlalchemy import Row, RowMapping, Select, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -166,9 +168,8 @@ class Documents:
             # Two first uses at once would otherwise meet on the unique index over the active row.
             await connection.execute(text("LOCK TABLE indexes IN SHARE ROW EXCLUSIVE MODE"))
             await connection.execute(update(db.indexes).where(db.indexes.c.name != name).values(active=False))
-            await connection.execute(
-                insert(db.indexes).values(name=name, **values).on_conflict_do_update(index_elements=["name"], set_=values)
-            )
+            activated = insert(db.indexes).values(name=name, **values)
+            await connection.execute(activated.on_conflict_do_update(index_elements=["name"], set_=values))
 
     async def _one(self, statement: Select[Any]) -> Document | None:
         async with self._engine.connect() as connection:
@@ -185,11 +186,11 @@ def _document(row: Row[Any]) -> Document:
     return Document(**row._mapping)
 
 
-def _chunk(row: Mapping[str, Any]) -> Chunk:
+def _chunk(row: RowMapping) -> Chunk:
     return Chunk(**{name: row[name] for name in Chunk.__slots__})
 
 
-def _passage(row: Mapping[str, Any], score: float) -> Passage:
+def _passage(row: RowMapping, score: float) -> Passage:
     return Passage(_chunk(row), row["title"], row["source"], score, metadata=row["metadata"])
 
 
@@ -232,8 +233,8 @@ async def _write_postings(connection: AsyncConnection, keys: list[int], counts: 
     columns = zip(*rows, strict=True) if rows else ([], [], [], [])
     await connection.execute(
         text(
-            "INSERT INTO postings (term, chunk_key, frequency, length) SELECT * FROM unnest("
-            "CAST(:terms AS text[]), CAST(:keys AS bigint[]), CAST(:frequencies AS smallint[]), CAST(:lengths AS int[]))"
+            "INSERT INTO postings (term, chunk_key, frequency, length) SELECT * FROM unnest(CAST(:terms AS text[]),"
+            " CAST(:keys AS bigint[]), CAST(:frequencies AS smallint[]), CAST(:lengths AS int[]))"
         ),
         dict(zip(("terms", "keys", "frequencies", "lengths"), map(list, columns), strict=True)),
     )

@@ -36,9 +36,9 @@ class Jobs:
     async def create(self, kind: str, document_id: str | None, idempotency_key: str | None = None) -> Job:
         """A pending job; the same idempotency key returns the job that is there."""
         values = {"id": uuid.uuid4().hex, "kind": kind, "document_id": document_id, "state": "pending"}
-        statement = insert(db.jobs).values(**values, idempotency_key=idempotency_key).returning(*COLUMNS)
+        statement = insert(db.jobs).values(**values, idempotency_key=idempotency_key).on_conflict_do_nothing()
         async with self._engine.begin() as connection:
-            row = (await connection.execute(statement.on_conflict_do_nothing())).one_or_none()
+            row = (await connection.execute(statement.returning(*COLUMNS))).one_or_none()
             if row is None:
                 same = db.jobs.c.idempotency_key == idempotency_key
                 row = (await connection.execute(select(*COLUMNS).where(same))).one()
@@ -88,9 +88,10 @@ class Jobs:
         return len(sent)
 
     async def start(self, id: str) -> Job | None:
-        """Begin an attempt; None when there is nothing left to do: finished (a redelivery), unknown, or out of attempts.
+        """Begin an attempt; None when there is nothing left to do.
 
-        Out of attempts here means that workers died on it time and again: it is then dead.
+        That is a finished job (a redelivery), an unknown one, or one whose workers died on it until its attempts were
+        used up: it is then dead.
         """
         exhausted = db.jobs.c.attempts >= self._max_attempts
         statement = _set(
