@@ -97,7 +97,9 @@ class RedisQueue:
         return _messages(entries)
 
     async def _new(self, limit: int, wait: float) -> list[Message]:
-        streams = await self._redis.xreadgroup(GROUP, CONSUMER, {STREAM: ">"}, count=limit, block=round(wait * 1000))
+        streams: Any = await self._redis.xreadgroup(
+            GROUP, CONSUMER, {STREAM: ">"}, count=limit, block=round(wait * 1000)
+        )
         return [message for _, entries in streams for message in _messages(entries)]
 
     @property

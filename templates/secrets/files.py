@@ -22,10 +22,7 @@ def sources(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSourc
 class SecretFiles(SecretsSettingsSource):
     def __call__(self) -> dict[str, Any]:
         self.secrets_dir = self._folders()
-        try:
-            return super().__call__()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"SECRETS_DIR: a file in it cannot be read ({type(error).__name__})") from None
+        return super().__call__()
 
     def _folders(self) -> list[Path]:
         """The folder that was chosen, which must be there, or those of the usual ones that are."""

@@ -21,7 +21,7 @@ from services.process import Process, ServiceError
 
 __all__ = ["ServiceError", "start"]
 
-VARIABLE = "DATABASE_URL"
+DATABASE = "DATABASE_URL"
 
 
 @contextmanager
@@ -44,11 +44,13 @@ def start(folder: Path, environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def _servers(folder: Path, environ: Mapping[str, str]) -> dict[str, Postgres | Process]:
-    """By variable."""
-    servers: dict[str, Postgres | Process] = {VARIABLE: Postgres(folder / "postgres")}
-    for name, service in tomllib.loads(Path(__file__).with_name("services.toml").read_text()).items():
-        servers[service["variable"]] = Process(folder / name, **service)
-    return {variable: server for variable, server in servers.items() if not environ.get(variable)}
+    """By variable, without those that `environ` names."""
+    declared = tomllib.loads(Path(__file__).with_name("services.toml").read_text())
+    servers: dict[str, Postgres | Process] = {} if environ.get(DATABASE) else {DATABASE: Postgres(folder / "postgres")}
+    for name, service in declared.items():
+        if not environ.get(service["variable"]):
+            servers[service["variable"]] = Process(folder / name, **service)
+    return servers
 
 
 def _start(folder: Path, servers: Mapping[str, Postgres | Process]) -> dict[str, str]:

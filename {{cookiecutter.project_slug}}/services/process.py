@@ -35,7 +35,7 @@ class Process:
     command: str
     url: str
     ready: str
-    _child: psutil.Popen | None = None
+    _child: subprocess.Popen[bytes] | None = None
     """The server, when it was this program that started it."""
 
     def start(self) -> str:
@@ -49,17 +49,18 @@ class Process:
         return self.url.format(host=HOST, port=self._port.read_text())
 
     def stop(self) -> None:
-        server = self._child or self._running()
-        if server is None:
-            return
-        server.terminate()
-        try:
-            server.wait(10)
-        except psutil.TimeoutExpired:
-            server.kill()
-            server.wait(5)
-        self._child = None
-        self._pid.unlink(missing_ok=True)
+        server = self._running()
+        if server is not None:
+            server.terminate()
+            try:
+                server.wait(10)
+            except psutil.TimeoutExpired:
+                server.kill()
+                server.wait(5)
+            self._pid.unlink(missing_ok=True)
+        if self._child is not None:
+            self._child.poll()  # lets Python know that it is over
+            self._child = None
 
     @property
     def _port(self) -> Path:
@@ -103,11 +104,12 @@ class Process:
             )
         with (self.folder / "log").open("ab") as log:
             # In a session of its own, so that Ctrl-C stops the bot first and the server after it.
-            self._child = psutil.Popen(
+            self._child = subprocess.Popen(
                 [found, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        self._pid.write_text(f"{self._child.pid} {self._child.create_time()}")
-        return self._child
+        server = psutil.Process(self._child.pid)
+        self._pid.write_text(f"{server.pid} {server.create_time()}")
+        return server
 
     def _wait(self, server: psutil.Process) -> None:
         deadline = time.monotonic() + PATIENCE

@@ -1,8 +1,8 @@
 """Starts the chatbot's processes as a platform would: a command, an environment, and what comes out on stdout.
 
-    with serving(environ) as (web, client), chatbot("worker", environ=environ) as worker:
-        client.get("/readyz")
-        assert worker.stop() == 0
+with serving(environ) as (web, client), chatbot("worker", environ=environ) as worker:
+    client.get("/readyz")
+    assert worker.stop() == 0
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
+
+from chatbot import settings
 from chatbot.settings import home
 
 T = TypeVar("T")
@@ -29,8 +31,9 @@ PATIENCE = 60.0
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's, with the code on the path wherever a child is started, and no compiled files written."""
-    return {**os.environ, "PYTHONPATH": str(home() / "src"), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    """These settings and no others, with the code on the path wherever a child is started, and nothing compiled."""
+    inherited = {name: value for name, value in os.environ.items() if name not in settings.variables()}
+    return {**inherited, "PYTHONPATH": str(home() / "src"), "PYTHONDONTWRITEBYTECODE": "1", **variables}
 
 
 def python(code: str) -> str:
@@ -41,15 +44,17 @@ def python(code: str) -> str:
 
 
 class Process:
-    """A running `chatbot` command."""
+    """A running `chatbot` command, in an empty folder, so that it meets no `.env`."""
 
     def __init__(self, command: tuple[str, ...], environ: Mapping[str, str]) -> None:
         self._folder = tempfile.TemporaryDirectory()
+        self.cwd = Path(self._folder.name, "cwd")
+        self.cwd.mkdir()
         self._output, self._errors = (Path(self._folder.name, name) for name in ("stdout", "stderr"))
         with self._output.open("wb") as output, self._errors.open("wb") as errors:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "chatbot", *command],
-                cwd=home(),
+                cwd=self.cwd,
                 env=environment(**environ),
                 stdout=output,
                 stderr=errors,
@@ -75,6 +80,9 @@ class Process:
             self._popen.send_signal(number)
         return self._popen.wait(PATIENCE)
 
+    def close(self) -> None:
+        self._folder.cleanup()
+
 
 @contextmanager
 def chatbot(*command: str, environ: Mapping[str, str]) -> Iterator[Process]:
@@ -83,6 +91,7 @@ def chatbot(*command: str, environ: Mapping[str, str]) -> Iterator[Process]:
         yield process
     finally:
         process.stop(signal.SIGKILL)
+        process.close()
 
 
 @contextmanager

@@ -327,18 +327,18 @@ def show(as_json: bool) -> None:
 def _with_services(work: Callable[[Services], Awaitable[T]]) -> T:
     """Run `work` with the services that the settings describe, and close them."""
     from chatbot import settings
-    from chatbot.adapters.database import ping
+
+    loaded = settings.load()  # before the imports that take seconds
     from chatbot.bootstrap import bootstrap
 
     async def body() -> T:
         services = bootstrap(loaded)
         try:
-            await ping(services.engine)
+            await services.database.ping()
             return await work(services)
         finally:
             await services.aclose()
 
-    loaded = settings.load()
     return asyncio.run(body())
 
 
@@ -358,14 +358,12 @@ async def _ingest_named(
 ) -> list[Outcome]:
     """Ingest the corpus `name`: a folder, relative to the project, or hal:COLLECTION."""
     from chatbot import settings
-    from chatbot.domain import Document
     from chatbot.pipeline import corpus
 
     if name.startswith(corpus.HAL):
         collection = name.removeprefix(corpus.HAL)
         collected = await corpus.records(str(services.settings.hal_url), collection)
-
-        belongs: Callable[[Document], bool] = lambda document: document.metadata.get("collection") == collection
+        belongs = corpus.of_collection(collection)
     else:
         folder = settings.home() / name
         collected = corpus.files([folder], settings.home())

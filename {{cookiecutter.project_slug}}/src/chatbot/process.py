@@ -7,36 +7,43 @@ import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from chatbot import settings
-from chatbot.adapters.database import ping
-from chatbot.bootstrap import Services, bootstrap
 from chatbot.domain import ChatbotError
 from chatbot.telemetry import configure_logging
+
+if TYPE_CHECKING:
+    from chatbot.bootstrap import Services
 
 LONGEST_PAUSE = 10
 """Seconds between two looks for a database that is not there yet."""
 
 logger = logging.getLogger(__name__)
 
-Work = Callable[[Services, asyncio.Event], Awaitable[None]]
+Work = Callable[["Services", asyncio.Event], Awaitable[None]]
 """Works until the event is set, then finishes what is under way within SHUTDOWN_GRACE."""
 
 
 def run(work: Work) -> None:
     """Run `work` until SIGTERM or SIGINT; returns when it has finished, so that the exit code is 0."""
-    loaded = settings.load()
-    configure_logging(loaded.log_level)
-    asyncio.run(_run(bootstrap(loaded), work))
+    asyncio.run(_run(_configured(), work))
 
 
 def serve_web() -> None:
     """Serve HTTP until SIGTERM or SIGINT. A database that is down shows in /readyz, not as a crash."""
+    services = _configured()
     from chatbot.web.app import serve
 
-    loaded = settings.load()
+    serve(services)
+
+
+def _configured() -> Services:
+    loaded = settings.load()  # before the imports that take seconds
+    from chatbot.bootstrap import bootstrap
+
     configure_logging(loaded.log_level)
-    serve(bootstrap(loaded))
+    return bootstrap(loaded)
 
 
 async def _run(services: Services, work: Work) -> None:
@@ -56,7 +63,7 @@ async def _database(services: Services, stop: asyncio.Event) -> None:
     pause = 0.5
     while not stop.is_set():
         try:
-            return await ping(services.engine)
+            return await services.database.ping()
         except ChatbotError as error:
             logger.warning("waiting: %s", error)
         with contextlib.suppress(TimeoutError):

@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from chatbot.adapters.documents import Documents
-from chatbot.adapters.lexical import B, K1, LexicalIndex
-from chatbot.domain import Chunk, Metadata
+from chatbot.adapters.lexical import K1, B, LexicalIndex
+from chatbot.domain import Chunk, Language
 from chatbot.rag.analyse import query_terms, terms
 
-WORDS = "carbon energy river forest market policy climate water solar nuclear tax subsidy flood city farm".split()
+WORDS = ["carbon", "energy", "river", "forest", "market", "policy", "climate", "water", "solar", "tax", "flood", "city"]
 
 
-async def add(documents: Documents, name: str, texts: dict[str, str], language: str = "en", **metadata: object) -> None:
+async def add(
+    documents: Documents, name: str, texts: dict[str, str], language: Language = "en", **metadata: Any
+) -> None:
     """One document whose title and headings add no terms."""
-    known: Metadata = metadata  # type: ignore[assignment]
-    document = await documents.register(name, "", "text/plain", language, known, b"")  # type: ignore[arg-type]
+    document = await documents.register(name, "", "text/plain", language, metadata, b"")
     chunks = [
         Chunk(id, document.id, position, text, "", None, document.language)
         for position, (id, text) in enumerate(texts.items())

@@ -94,8 +94,8 @@ if FILES:
         with pytest.raises(InvalidConfiguration, match="SECRETS_DIR: there is no folder nowhere"):
             settings.load()
 
-    def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
+    def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
         _write(tmp_path / "credentials", **URLS)
         (tmp_path / "credentials" / "LLM_API_KEY").write_bytes(b"\xff\xfe\xff")
-        with pytest.raises(InvalidConfiguration, match="SECRETS_DIR: a file in it cannot be read"):
+        with pytest.raises(InvalidConfiguration, match="llm_api_key"):
             settings.load()

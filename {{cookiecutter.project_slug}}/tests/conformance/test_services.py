@@ -124,9 +124,9 @@ def test_a_pid_that_is_now_another_programs_is_left_alone(tmp_path: Path) -> Non
 
 
 def test_a_missing_program_and_one_that_fails_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ServiceError, match="no-such-server is not installed: .* or set WEB_URL"):
+    with pytest.raises(ServiceError, match=r"no-such-server is not installed: .* or set WEB_URL"):
         server(tmp_path, "no-such-server --port {port}").start()
     failing = server(tmp_path, "python -c raise(SystemExit)")
-    with pytest.raises(ServiceError, match="web did not start: see .*log"):
+    with pytest.raises(ServiceError, match=r"web did not start: see .*log"):
         failing.start()
     failing.stop()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
-from chatbot.domain import InvalidConfiguration, Metadata, Point
+from chatbot.domain import InvalidConfiguration, Point
 from chatbot.ports import VectorStore
 from tests.conftest import DIMENSION
 
@@ -16,9 +17,8 @@ def unit(*numbers: float) -> list[float]:
     return [*numbers, *[0.0] * (DIMENSION - len(numbers))]
 
 
-def point(chunk: str, *numbers: float, document: str = "d1", **metadata: object) -> Point:
-    known: Metadata = metadata  # type: ignore[assignment]
-    return Point(chunk, document, unit(*numbers), known)
+def point(chunk: str, *numbers: float, document: str = "d1", **metadata: Any) -> Point:
+    return Point(chunk, document, unit(*numbers), metadata)
 
 
 async def found(vectors: VectorStore, index: str, filters: dict, *numbers: float, limit: int = 10) -> list[str]:
@@ -26,7 +26,9 @@ async def found(vectors: VectorStore, index: str, filters: dict, *numbers: float
 
 
 async def test_nearest_first_with_their_cosine_similarity(vectors: VectorStore, index: str) -> None:
-    await vectors.upsert(index, [point("far", -1.0), point("near", 0.6, 0.8), point("same", 2.0), point("side", 0, 1.0)])
+    await vectors.upsert(
+        index, [point("far", -1.0), point("near", 0.6, 0.8), point("same", 2.0), point("side", 0, 1.0)]
+    )
     hits = await vectors.search(index, unit(1.0), 3, {})
     assert [hit.chunk_id for hit in hits] == ["same", "near", "side"]
     assert [hit.score for hit in hits] == pytest.approx([1.0, 0.6, 0.0], abs=0.002)
@@ -58,7 +60,7 @@ async def test_the_last_of_two_points_with_one_id_counts(vectors: VectorStore, i
         ({"year": []}, set()),
         ({"year": ["2020"]}, set()),
         ({"authors": ["Curie"]}, {"a", "b"}),
-        ({"authors": ["Noether", "Élie \"O'Neil\""]}, {"b", "c"}),
+        ({"authors": ["Noether", 'Élie "O\'Neil"']}, {"b", "c"}),
         ({"authors": ["Curie"], "year": [2021, 2022]}, {"b"}),
         ({"open": [True]}, {"a"}),
         ({"score": [1.5]}, {"c"}),
@@ -72,16 +74,14 @@ async def test_filters(vectors: VectorStore, index: str, filters: dict, expected
         [
             point("a", 1.0, year=2020, authors=["Curie", "Perrin"], open=True, language="en"),
             point("b", 0.9, year=2021, authors=["Curie", "Noether"], open=False, language="fr"),
-            point("c", 0.8, year=2022, authors=["Élie \"O'Neil\""], score=1.5, keywords=[]),
+            point("c", 0.8, year=2022, authors=['Élie "O\'Neil"'], score=1.5, keywords=[]),
         ],
     )
     assert set(await found(vectors, index, filters)) == expected
 
 
 async def test_delete_keeps_what_it_is_told_to(vectors: VectorStore, index: str) -> None:
-    await vectors.upsert(
-        index, [point("a", 1.0), point("b", 0.9), point("c", 0.8), point("other", 0.7, document="d2")]
-    )
+    await vectors.upsert(index, [point("a", 1.0), point("b", 0.9), point("c", 0.8), point("other", 0.7, document="d2")])
     await vectors.delete(index, "d1", keep={"b"})
     assert set(await found(vectors, index, {})) == {"b", "other"}
     await vectors.delete(index, "d1")

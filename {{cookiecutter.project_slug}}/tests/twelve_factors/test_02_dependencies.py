@@ -11,6 +11,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
 from chatbot.settings import home
 
 PROJECT = tomllib.loads((home() / "pyproject.toml").read_text())
@@ -23,8 +24,8 @@ def canonical(name: str) -> str:
 def imported(file: Path) -> Iterator[str]:
     """The top-level modules that a file imports when it runs, at its top or inside its functions."""
     tree = ast.parse(file.read_text())
-    checked = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
-    for_types = {inner for node in checked for inner in ast.walk(node)}
+    conditions = (node for node in ast.walk(tree) if isinstance(node, ast.If))
+    for_types = {inner for each in conditions if ast.unparse(each.test) == "TYPE_CHECKING" for inner in ast.walk(each)}
     for node in ast.walk(tree):
         if node in for_types:
             continue

@@ -6,7 +6,6 @@ from collections import defaultdict
 from pathlib import Path
 
 from chatbot.settings import home
-
 from tests.twelve_factors.test_02_dependencies import imported
 
 SDKS = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from chatbot.settings import home
-
 from tests.processes import python
 from tests.twelve_factors.declared import compose_services
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pytest
-
 from tests.processes import chatbot, serving
-
-pytestmark = pytest.mark.services
 
 
 def test_two_processes_serve_on_two_ports(environ: Mapping[str, str]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 import pytest
+
 from chatbot import cli
 from chatbot.dev import procfile
-
 from tests.twelve_factors.declared import compose_commands
 
 

@@ -9,8 +9,6 @@ import pytest
 
 from tests.processes import chatbot, serving, until
 
-pytestmark = pytest.mark.services
-
 NOWHERE = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
 
 

@@ -7,9 +7,8 @@ import tomllib
 from collections.abc import Mapping
 
 import psycopg
-import pytest
-from chatbot.settings import home
 
+from chatbot.settings import home
 from tests.twelve_factors.declared import compose_services
 
 SERVICES = tomllib.loads((home() / "services" / "services.toml").read_text())
@@ -32,7 +31,6 @@ def test_compose_speaks_the_same_protocols() -> None:
         assert found[1] == service["url"].partition("://")[0]
 
 
-@pytest.mark.services
 def test_postgresql_is_of_the_same_major_version(environ: Mapping[str, str]) -> None:
     image = re.search(r"image: \S+:(?:pg)?(\d+)", compose_services()["db"])
     assert image

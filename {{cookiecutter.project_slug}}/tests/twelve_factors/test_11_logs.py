@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pytest
-
 from tests.processes import chatbot, serving, until
-
-pytestmark = pytest.mark.services
 
 SECRET = "Wolpertinger"
 

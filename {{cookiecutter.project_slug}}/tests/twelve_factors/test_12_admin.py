@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-import pytest
 from chatbot.dev import procfile
-
 from tests.processes import chatbot
-
-pytestmark = pytest.mark.services
 
 
 def run(*command: str, environ: Mapping[str, str]) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from chatbot import dev, settings
 from chatbot.domain import ChatbotError
 
@@ -44,9 +45,7 @@ def after(seconds: float, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_everything(
-    scripts: dict[str, str], capsys: pytest.CaptureFixture[str], number: int
-) -> None:
+def test_a_signal_stops_everything(scripts: dict[str, str], capsys: pytest.CaptureFixture[str], number: int) -> None:
     after(1, number)
     assert dev.run_processes() == 0
     lines = capsys.readouterr().out.splitlines()
@@ -66,9 +65,7 @@ def test_a_process_that_does_not_stop_is_killed(scripts: dict[str, str]) -> None
     assert dev.run_processes() == 0
 
 
-def test_nothing_starts_when_the_migration_fails(
-    scripts: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_starts_when_the_migration_fails(scripts: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     scripts["run"] = "raise SystemExit('no such table')"
     with pytest.raises(ChatbotError, match="no such table"):
         dev.run_processes()

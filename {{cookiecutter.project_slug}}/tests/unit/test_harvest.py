@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
 from chatbot.domain import Unavailable
 from chatbot.pipeline.harvest import harvest, record
 

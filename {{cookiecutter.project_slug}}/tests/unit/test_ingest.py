@@ -7,12 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from chatbot.adapters.documents import document_id
 from chatbot.domain import ChatbotError, InvalidConfiguration, Unavailable, UnreadableDocument
 from chatbot.pipeline import corpus
 from chatbot.pipeline.index import rebuild
 from chatbot.pipeline.ingest import Ingester, ensure_index
-
 from tests.unit.memory import CountingEmbedder, MemoryDocuments, MemoryJobs, MemoryVectors
 
 NOTE = b"# Rain\n\n## Roofs\n\nSlate sheds water quickly.\n\n## Roads\n\nTarmac holds water for an hour.\n"
@@ -25,9 +25,7 @@ class World(SimpleNamespace):
     def __init__(self) -> None:
         documents, vectors, embedder = MemoryDocuments(), MemoryVectors(), CountingEmbedder()
         ingester = Ingester(documents, vectors, embedder, 1000, 0, max_bytes=10_000)
-        super().__init__(
-            documents=documents, vectors=vectors, embedder=embedder, jobs=MemoryJobs(), ingester=ingester
-        )
+        super().__init__(documents=documents, vectors=vectors, embedder=embedder, jobs=MemoryJobs(), ingester=ingester)
 
     async def ingest(self, content: bytes, source: str = "rain.md", **metadata: object) -> bool:
         document, changed = await self.ingester.register(source, Path(source).name, content, metadata)

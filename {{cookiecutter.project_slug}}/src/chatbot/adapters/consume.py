@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from chatbot.domain import Unavailable
 from chatbot.ports import Handle
@@ -47,7 +47,7 @@ class Broker(Protocol):
 async def consume(broker: Broker, handle: Handle, concurrency: int, lease: float, stop: asyncio.Event) -> None:
     """See `ports.Queue.run`; `lease` in seconds. When cancelled, what is under way is cancelled and redelivered."""
     under_way: dict[asyncio.Task[None], Message] = {}
-    stopping = asyncio.create_task(stop.wait())
+    stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
     renewing = asyncio.create_task(_renew(broker, under_way, lease))
     pause = FIRST_PAUSE
     try:

@@ -145,6 +145,11 @@ def below(sources: Iterable[str]) -> Callable[[Document], bool]:
     return lambda document: document.source in exact or document.source.startswith(folders)
 
 
+def of_collection(collection: str) -> Callable[[Document], bool]:
+    """Whether a document was harvested from this HAL collection."""
+    return lambda document: document.metadata.get("collection") == collection
+
+
 async def _ingest(services: Services, item: Item, watch: Watch) -> Outcome:
     document, changed = await _register(services, item)
     if not changed:

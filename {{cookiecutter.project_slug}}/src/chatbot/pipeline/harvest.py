@@ -77,7 +77,8 @@ def record(fields: Mapping[str, Any], collection: str) -> Record:
 
 async def _page(client: httpx2.AsyncClient, url: str, cursor: str, pause: float) -> dict[str, Any]:
     """One page of results. An archive that is busy or down is asked again, each time after a longer pause."""
-    query: dict[str, str | int] = {"q": "*:*", "fl": FIELDS, "rows": ROWS, "sort": "docid asc", "cursorMark": cursor, "wt": "json"}
+    # A cursor needs an order in which no two records are equal.
+    query = {"q": "*:*", "fl": FIELDS, "rows": str(ROWS), "sort": "docid asc", "cursorMark": cursor, "wt": "json"}
     for attempt in range(ATTEMPTS):
         wait = pause * 2**attempt * random.uniform(0.5, 1)  # noqa: S311, jitter is no secret
         try:

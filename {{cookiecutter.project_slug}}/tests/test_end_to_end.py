@@ -1,0 +1,112 @@
+"""The whole bot on its real services: what a user uploads can be asked about, whatever dies in between."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import httpx2
+import pytest
+
+from chatbot.adapters import queue
+from tests.processes import Process, chatbot, serving, until
+
+ROOFS = b"# Rain on roofs\n\n## Slate\n\nSlate roofs shed rain water within two minutes.\n"
+QUESTION = "How fast do slate roofs shed rain water?"
+
+
+class Bot:
+    """The processes of the Procfile, and what a user does with them."""
+
+    def __init__(self, processes: Mapping[str, Process], client: httpx2.Client) -> None:
+        self.processes, self.client = processes, client
+
+    def upload(self, content: bytes, name: str = "roofs.md") -> httpx2.Response:
+        return self.client.post("/v1/documents", files={"file": (name, content)})
+
+    def job(self, upload: httpx2.Response) -> dict[str, Any]:
+        assert upload.status_code == 202, upload.text
+        return self.client.get(upload.headers["Location"]).json()
+
+    def done(self, upload: httpx2.Response) -> dict[str, Any]:
+        """The upload's job once it has ended."""
+        return until(lambda: found if (found := self.job(upload))["state"] in ("succeeded", "failed", "dead") else None)
+
+    def search(self, query: str) -> list[dict[str, Any]]:
+        return self.client.post("/v1/search", json={"query": query}).json()["passages"]
+
+
+@pytest.fixture
+def bot(environ: dict[str, str]) -> Iterator[Bot]:
+    with ExitStack() as stack:
+        web, client = stack.enter_context(serving(environ))
+        others = {name: stack.enter_context(chatbot(name, environ=environ)) for name in ("worker", "scheduler")}
+        yield Bot({"web": web, **others}, client)
+
+
+def test_a_document_from_upload_to_citation_to_deletion(bot: Bot) -> None:
+    upload = bot.upload(ROOFS)
+    assert bot.done(upload)["state"] == "succeeded"
+    id = upload.json()["document"]["id"]
+    assert [passage["source"] for passage in bot.search("slate")] == ["roofs.md"]
+
+    answer = bot.client.post("/v1/chat", json={"question": QUESTION}).json()
+    assert answer["grounded"]
+    assert "[1]" in answer["answer"]
+    cited = answer["citations"][0]
+    assert (cited["document_id"], cited["source"], cited["heading"]) == (id, "roofs.md", "Slate")
+    assert cited["quote"] in ROOFS.decode()
+
+    again = bot.upload(ROOFS)
+    assert (again.status_code, again.json()["state"]) == (200, "unchanged")
+    assert len(bot.search("slate")) == 1
+
+    assert bot.done(bot.upload(ROOFS.replace(b"two minutes", b"three minutes")))["state"] == "succeeded"
+    assert ["three" in passage["text"] for passage in bot.search("slate")] == [True]
+
+    assert bot.client.delete(f"/v1/documents/{id}").status_code == 204
+    assert bot.search("slate") == []
+    assert not bot.client.post("/v1/chat", json={"question": QUESTION}).json()["grounded"]
+    assert {name: process.stop() for name, process in bot.processes.items()} == dict.fromkeys(bot.processes, 0)
+
+
+def test_a_file_that_cannot_be_read_fails_with_its_reason(bot: Bot) -> None:
+    job = bot.done(bot.upload(b"%PDF-1.7\nbroken", "broken.pdf"))
+    assert (job["state"], job["attempts"]) == ("failed", 1)
+    assert "broken.pdf" in job["error"]
+
+
+def test_the_job_of_a_killed_worker_is_finished_by_another(bot: Bot, environ: dict[str, str]) -> None:
+    sections = (f"## Stone {number}\n\nStone number {number} weighs {number} kilograms.\n" for number in range(160))
+    upload = bot.upload(("# Stones\n\n" + "\n".join(sections)).encode(), "stones.md")
+    until(lambda: bot.job(upload)["progress"])
+    bot.processes["worker"].stop(signal.SIGKILL)
+    assert bot.job(upload)["state"] == "running"
+    with chatbot("worker", environ=environ) as fresh:
+        job = bot.done(upload)
+        assert (job["state"], job["attempts"]) == ("succeeded", 2)
+        assert bot.client.get(f"/v1/documents/{job['document_id']}").json()["chunks"] == 160
+        assert fresh.stop() == 0
+
+
+def test_a_job_that_was_accepted_while_the_queue_was_down_is_done_later(bot: Bot, environ: dict[str, str]) -> None:
+    nowhere = {"QUEUE_URL": f"{queue.SCHEMES[0]}://127.0.0.1:1/0"}
+    bot.processes["scheduler"].stop()
+    with serving({**environ, **nowhere}) as (_, client):
+        cut_off = Bot({}, client)
+        upload = cut_off.upload(ROOFS)
+        assert cut_off.job(upload)["state"] == "pending"
+    with chatbot("scheduler", environ=environ):
+        assert bot.done(upload)["state"] == "succeeded"
+
+
+def test_a_folder_can_be_handed_to_the_workers(bot: Bot, environ: dict[str, str], tmp_path: Any) -> None:
+    (tmp_path / "roofs.md").write_bytes(ROOFS)
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7\nbroken")
+    with chatbot("ingest", str(tmp_path), "--queue", environ=environ) as command:
+        until(lambda: command.code is not None)
+        assert command.code == 1
+        assert command.output()[0].startswith("2 files: 1 new, 0 changed, 0 unchanged, 1 failed; 1 chunks; in ")
+    assert len(bot.search("slate")) == 1
