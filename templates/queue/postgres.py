@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import AsyncConnection
 
 from chatbot import ports
 from chatbot.adapters.consume import Message, consume
+from chatbot.adapters.database import Database
 from chatbot.domain import Unavailable
-
-if TYPE_CHECKING:
-    from psycopg import AsyncConnection
 
 SCHEMES = ("postgresql", "postgres")
 POLL = 5.0
@@ -49,21 +49,19 @@ def connect(url: str, lease: float) -> PostgresQueue:
 
 class PostgresQueue:
     def __init__(self, url: str, lease: float) -> None:
-        from chatbot.adapters.database import create_engine
-
         self._url = url
-        self._engine = create_engine(url)
+        self._database = Database(url)
         self._lease = lease
         self._listener: AsyncConnection | None = None
         self._poll_at = 0.0
 
     async def create(self) -> None:
-        async with self._engine.begin() as connection:
-            await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('queue_messages'))")
-            await connection.exec_driver_sql(CREATE)
+        async with self._database.transaction() as connection:
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('queue_messages'))")
+            await connection.execute(CREATE)
 
     async def send(self, job_id: str) -> None:
-        await self._execute(SEND, {"job_id": job_id})
+        await self._database.rows(SEND, {"job_id": job_id})
 
     async def run(self, handle: ports.Handle, concurrency: int, stop: asyncio.Event) -> None:
         try:
@@ -75,39 +73,33 @@ class PostgresQueue:
         poll = time.monotonic() >= self._poll_at
         if not await self._notified(0 if poll else wait) and not poll:
             return []
-        rows = await self._execute(TAKE, {"lease": self._lease, "limit": limit})
+        rows = await self._database.rows(TAKE, {"lease": self._lease, "limit": limit})
         # A full batch: there may be more, which nobody will notify again.
         self._poll_at = 0.0 if len(rows) == limit else time.monotonic() + min(POLL, self._lease)
-        return [Message(str(id), job_id) for id, job_id in rows]
+        return [Message(str(row["id"]), row["job_id"]) for row in rows]
 
     async def renew(self, messages: Collection[Message]) -> None:
-        await self._execute(RENEW, {"lease": self._lease, "ids": [int(message.receipt) for message in messages]})
+        await self._database.rows(RENEW, {"lease": self._lease, "ids": [int(message.receipt) for message in messages]})
 
     async def acknowledge(self, message: Message) -> None:
-        await self._execute("DELETE FROM queue_messages WHERE id = %(id)s", {"id": int(message.receipt)})
+        await self._database.rows("DELETE FROM queue_messages WHERE id = %(id)s", {"id": int(message.receipt)})
 
     async def depth(self) -> int:
-        return (await self._execute("SELECT count(*) FROM queue_messages"))[0][0]
+        row = await self._database.row("SELECT count(*) AS messages FROM queue_messages")
+        return row["messages"] if row else 0
 
     async def ping(self) -> None:
-        await self._execute("SELECT 1")
+        await self._database.rows("SELECT 1")
 
     async def close(self) -> None:
         await self._unlisten()
-        await self._engine.dispose()
-
-    async def _execute(self, statement: str, parameters: dict[str, Any] | None = None) -> list[Any]:
-        async with self._engine.begin() as connection:
-            result = await connection.exec_driver_sql(statement, parameters or {})
-            return list(result) if result.returns_rows else []
+        await self._database.close()
 
     async def _notified(self, wait: float) -> bool:
         """Whether a message was announced, now or within `wait` seconds."""
-        import psycopg
-
         try:
             if self._listener is None:
-                self._listener = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3)
+                self._listener = await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=3)
                 await self._listener.execute("LISTEN queue_messages")
                 return True  # what was sent before was announced to nobody
             return bool([note async for note in self._listener.notifies(timeout=wait, stop_after=1)])

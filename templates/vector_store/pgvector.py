@@ -10,6 +10,10 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import psycopg
+from psycopg import AsyncConnection
+
+from chatbot.adapters.database import Database
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point
 
 SCHEMES = ("postgresql", "postgres")
@@ -17,7 +21,7 @@ MAX_DIMENSION = 4000
 """The most that an HNSW index over halfvec takes."""
 
 # The width of the column `vector`, or no row.
-DIMENSION = "SELECT atttypmod FROM pg_attribute WHERE attrelid = to_regclass(%(table)s) AND attname = 'vector'"
+WIDTH = "SELECT atttypmod AS width FROM pg_attribute WHERE attrelid = to_regclass(%(table)s) AND attname = 'vector'"
 CREATE = """
 CREATE TABLE {table} (
     chunk_id text PRIMARY KEY,
@@ -43,7 +47,7 @@ SELECT chunk_id, 1 - (vector <=> %(vector)s::halfvec) AS score FROM {table} WHER
 ORDER BY vector <=> %(vector)s::halfvec LIMIT %(limit)s
 """
 DELETE = "DELETE FROM {table} WHERE document_id = %(document)s AND chunk_id <> ALL(%(keep)s::text[])"
-COUNT = "SELECT count(*) FROM {table}"
+COUNT = "SELECT count(*) AS points FROM {table}"
 DROP = "DROP TABLE IF EXISTS {table}"
 
 
@@ -53,26 +57,25 @@ def connect(url: str) -> PgVector:
 
 class PgVector:
     def __init__(self, url: str) -> None:
-        from chatbot.adapters.database import create_engine
-
-        self._engine = create_engine(url)
+        self._database = Database(url)
 
     async def create(self, index: str, dimension: int) -> None:
         if dimension > MAX_DIMENSION:
             raise InvalidConfiguration(f"pgvector takes embeddings of up to {MAX_DIMENSION} numbers, not {dimension}")
-        async with self._engine.begin() as connection:
-            await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('vectors'))")
+        async with self._database.transaction() as connection:
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('vectors'))")
             await _extend(connection)
-            found = await connection.exec_driver_sql(DIMENSION, {"table": _table(index)})
-            width = found.scalar()
-            if width is None:
-                await connection.exec_driver_sql(CREATE.format(table=_table(index), dimension=dimension))
-            elif width != dimension:
-                raise InvalidConfiguration(f"The index {index} holds vectors of {width} numbers, not {dimension}")
+            found = await (await connection.execute(WIDTH, {"table": _table(index)})).fetchone()
+            if found is None:
+                await connection.execute(CREATE.format(table=_table(index), dimension=dimension))
+            elif found["width"] != dimension:
+                raise InvalidConfiguration(
+                    f"The index {index} holds vectors of {found['width']} numbers, not {dimension}"
+                )
 
     async def upsert(self, index: str, points: Sequence[Point]) -> None:
         rows = {point.chunk_id: point for point in points}.values()  # the last one of each id, as if one by one
-        await self._execute(
+        await self._database.rows(
             UPSERT.format(table=_table(index)),
             {
                 "chunks": [row.chunk_id for row in rows],
@@ -85,45 +88,38 @@ class PgVector:
     async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
         conditions, parameters = _conditions(filters)
         statement = SEARCH.format(table=_table(index), conditions=conditions)
-        async with self._engine.begin() as connection:
-            await connection.exec_driver_sql(TUNE, {"ef": str(min(max(2 * limit, 100), 1000))})
+        async with self._database.transaction() as connection:
+            await connection.execute(TUNE, {"ef": str(min(max(2 * limit, 100), 1000))})
             wanted = {"vector": _literal(vector), "limit": limit, **parameters}
-            rows = (await connection.exec_driver_sql(statement, wanted)).all()
+            rows = await (await connection.execute(statement, wanted)).fetchall()
             if filters and len(rows) < limit:  # few points pass: compare them all, since a graph may not reach each
-                await connection.exec_driver_sql("SET LOCAL enable_indexscan = off")
-                rows = (await connection.exec_driver_sql(statement, wanted)).all()
-            return [Hit(row.chunk_id, row.score) for row in rows]
+                await connection.execute("SET LOCAL enable_indexscan = off")
+                rows = await (await connection.execute(statement, wanted)).fetchall()
+            return [Hit(**row) for row in rows]
 
     async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
-        await self._execute(DELETE.format(table=_table(index)), {"document": document_id, "keep": list(keep)})
+        await self._database.rows(DELETE.format(table=_table(index)), {"document": document_id, "keep": list(keep)})
 
     async def count(self, index: str) -> int:
-        async with self._engine.connect() as connection:
-            found = await connection.exec_driver_sql(DIMENSION, {"table": _table(index)})
-            if found.scalar() is None:
-                return 0
-            return (await connection.exec_driver_sql(COUNT.format(table=_table(index)))).scalar_one()
+        if await self._database.row(WIDTH, {"table": _table(index)}) is None:
+            return 0
+        row = await self._database.row(COUNT.format(table=_table(index)))
+        return row["points"] if row else 0
 
     async def drop(self, index: str) -> None:
-        await self._execute(DROP.format(table=_table(index)), {})
+        await self._database.rows(DROP.format(table=_table(index)))
 
     async def ping(self) -> None:
-        await self._execute("SELECT 1", {})
+        await self._database.rows("SELECT 1")
 
     async def close(self) -> None:
-        await self._engine.dispose()
-
-    async def _execute(self, statement: str, parameters: dict[str, Any]) -> None:
-        async with self._engine.begin() as connection:
-            await connection.exec_driver_sql(statement, parameters)
+        await self._database.close()
 
 
-async def _extend(connection: Any) -> None:
-    from sqlalchemy.exc import DBAPIError
-
+async def _extend(connection: AsyncConnection[Any]) -> None:
     try:
-        await connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS vector")
-    except DBAPIError as error:
+        await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    except (psycopg.NotSupportedError, psycopg.errors.UndefinedFile, psycopg.errors.InsufficientPrivilege) as error:
         raise InvalidConfiguration(
             "PostgreSQL cannot enable the extension « vector »: install pgvector 0.8 or later on the server, and have "
             "an administrator run `CREATE EXTENSION vector` in this database"

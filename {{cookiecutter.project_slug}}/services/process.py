@@ -104,7 +104,7 @@ class Process:
             )
         with (self.folder / "log").open("ab") as log:
             # In a session of its own, so that Ctrl-C stops the bot first and the server after it.
-            self._child = subprocess.Popen(  # noqa: S603 - the command is the catalogue's
+            self._child = subprocess.Popen(
                 [found, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         server = psutil.Process(self._child.pid)

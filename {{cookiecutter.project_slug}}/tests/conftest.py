@@ -1,6 +1,6 @@
 """The real services, started once for all tests that ask for them; plain unit tests start nothing.
 
-A test gets what it names: `urls` (the servers), `settings`, `engine` (migrated, emptied tables), `documents`, `jobs`,
+A test gets what it names: `urls` (the servers), `settings`, `database` (migrated, emptied tables), `documents`, `jobs`,
 `lexical`, `vectors` (with `index`, a fresh one), `broker` (an empty queue whose lease is 2 s), `environ` (the variables
 of processes that a test starts on these services).
 Variables of the developer's own shell are not looked at, so that no test ever empties somebody's database.
@@ -13,12 +13,11 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 import services
 from chatbot import settings as settings_module
-from chatbot.adapters import database, queue, vector_store
+from chatbot.adapters import queue, vector_store
+from chatbot.adapters.database import Database
 from chatbot.adapters.documents import Documents
 from chatbot.adapters.jobs import Jobs
 from chatbot.adapters.lexical import LexicalIndex
@@ -53,32 +52,31 @@ async def settings(urls: dict[str, str]) -> Settings:
 
 
 @pytest.fixture
-async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    engine = database.create_engine(settings.database_url.get_secret_value())
-    async with engine.begin() as connection:
-        await connection.execute(text(f"TRUNCATE {', '.join(database.metadata.tables)} CASCADE"))
-    yield engine
-    await engine.dispose()
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.database_url.get_secret_value())
+    await database.rows("TRUNCATE documents, originals, chunks, postings, indexes, jobs")
+    yield database
+    await database.close()
 
 
 @pytest.fixture
-def environ(urls: dict[str, str], engine: AsyncEngine) -> dict[str, str]:
+def environ(urls: dict[str, str], database: Database) -> dict[str, str]:
     return {**urls, "JOB_LEASE": str(LEASE), "SHUTDOWN_GRACE": "5"}
 
 
 @pytest.fixture
-def documents(engine: AsyncEngine) -> Documents:
-    return Documents(engine)
+def documents(database: Database) -> Documents:
+    return Documents(database)
 
 
 @pytest.fixture
-def lexical(engine: AsyncEngine) -> LexicalIndex:
-    return LexicalIndex(engine)
+def lexical(database: Database) -> LexicalIndex:
+    return LexicalIndex(database)
 
 
 @pytest.fixture
-def jobs(engine: AsyncEngine) -> Jobs:
-    return Jobs(engine, max_attempts=3)
+def jobs(database: Database) -> Jobs:
+    return Jobs(database, max_attempts=3)
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chatbot import ports
 from chatbot.adapters import embedder, language_model, queue, vector_store
-from chatbot.adapters.database import create_engine
+from chatbot.adapters.database import Database
 from chatbot.adapters.documents import Documents
 from chatbot.adapters.jobs import Jobs
 from chatbot.adapters.lexical import LexicalIndex
@@ -27,16 +27,13 @@ from chatbot.rag.answer import Answerer
 from chatbot.rag.retrieve import Retriever
 from chatbot.settings import Settings
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """All that a process works with; `aclose` gives every connection back."""
 
     settings: Settings
-    engine: AsyncEngine
+    database: Database
     documents: Documents
     jobs: Jobs
     lexical: LexicalIndex
@@ -52,7 +49,7 @@ class Services:
         await self.model.close()
         await self.queue.close()
         await self.vectors.close()
-        await self.engine.dispose()
+        await self.database.close()
 
 
 def bootstrap(settings: Settings, **overrides: Any) -> Services:
@@ -62,10 +59,10 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         return overrides[name] if name in overrides else build()
 
     s = settings
-    engine = part("engine", lambda: create_engine(s.database_url.get_secret_value()))
-    documents = part("documents", lambda: Documents(engine))
-    jobs = part("jobs", lambda: Jobs(engine, s.job_attempts))
-    lexical = part("lexical", lambda: LexicalIndex(engine))
+    database = part("database", lambda: Database(s.database_url.get_secret_value()))
+    documents = part("documents", lambda: Documents(database))
+    jobs = part("jobs", lambda: Jobs(database, s.job_attempts))
+    lexical = part("lexical", lambda: LexicalIndex(database))
     vectors = part("vectors", lambda: vector_store.connect(s.vector_db_url.get_secret_value()))
     broker = part("queue", lambda: queue.connect(s.queue_url.get_secret_value(), s.job_lease))
     embed = part(
@@ -74,9 +71,7 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
     )
     model = part(
         "model",
-        lambda: language_model.connect(
-            _text(s.llm_url), s.llm_model, s.llm_api_key.get_secret_value(), s.llm_timeout
-        ),
+        lambda: language_model.connect(_text(s.llm_url), s.llm_model, s.llm_api_key.get_secret_value(), s.llm_timeout),
     )
     index = functools.partial(ensure_index, documents, vectors, embed)
     retriever = part("retriever", lambda: Retriever(documents, lexical, vectors, embed, index, s.lexical_weight))
@@ -87,7 +82,7 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         lambda: Ingester(documents, vectors, embed, s.chunk_chars, s.chunk_overlap, max_bytes),
     )
     return Services(
-        settings, engine, documents, jobs, lexical, vectors, broker, embed, model, retriever, answerer, ingester
+        settings, database, documents, jobs, lexical, vectors, broker, embed, model, retriever, answerer, ingester
     )
 
 

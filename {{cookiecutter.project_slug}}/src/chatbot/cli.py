@@ -329,13 +329,12 @@ def _with_services(work: Callable[[Services], Awaitable[T]]) -> T:
     from chatbot import settings
 
     loaded = settings.load()  # before the imports that take seconds
-    from chatbot.adapters.database import ping
     from chatbot.bootstrap import bootstrap
 
     async def body() -> T:
         services = bootstrap(loaded)
         try:
-            await ping(services.engine)
+            await services.database.ping()
             return await work(services)
         finally:
             await services.aclose()

@@ -1,9 +1,9 @@
 """What the chatbot needs of the outside world, in its own words. Every adapter module fulfils one of these.
 
-    store = vector_store.connect("postgresql://…")
-    await store.create("e5_384", dimension=384)
-    await store.upsert("e5_384", [Point("c1", "d1", vector, {"year": 2024})])
-    hits = await store.search("e5_384", vector, limit=5, filters={"year": [2023, 2024]})
+store = vector_store.connect("postgresql://…")
+await store.create("e5_384", dimension=384)
+await store.upsert("e5_384", [Point("c1", "d1", vector, {"year": 2024})])
+hits = await store.search("e5_384", vector, limit=5, filters={"year": [2023, 2024]})
 """
 
 from __future__ import annotations

@@ -60,12 +60,10 @@ async def _run(services: Services, work: Work) -> None:
 
 async def _database(services: Services, stop: asyncio.Event) -> None:
     """Wait for the database and its tables: a platform may start this process before both."""
-    from chatbot.adapters.database import ping
-
     pause = 0.5
     while not stop.is_set():
         try:
-            return await ping(services.engine)
+            return await services.database.ping()
         except ChatbotError as error:
             logger.warning("waiting: %s", error)
         with contextlib.suppress(TimeoutError):

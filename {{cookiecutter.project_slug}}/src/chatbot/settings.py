@@ -1,7 +1,7 @@
 """Every variable of the chatbot, typed, in one class (factor III).
 
 Precedence, first wins: arguments, environment, `.env`, the files in SECRETS_DIR, the secrets backend, `defaults.toml`
-(what was answered when this repository was generated), the defaults below. Nothing is read when this module is imported.
+(what was answered when this repository was generated), the defaults below. Importing this module reads nothing.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     )
     shutdown_grace: float = Field(default=25, gt=0, le=3600, description="Seconds to finish work after SIGTERM")
     worker_concurrency: int = Field(default=2, ge=1, le=256, description="Jobs one worker runs at a time")
-    job_lease: float = Field(default=60, ge=1, le=43200, description="Seconds after which a dead worker's job is retried")
+    job_lease: float = Field(default=60, ge=1, le=43200, description="Seconds until a dead worker's job is retried")
     job_attempts: int = Field(default=5, ge=1, le=100, description="Attempts before a job is set aside as dead")
 
     # The bot

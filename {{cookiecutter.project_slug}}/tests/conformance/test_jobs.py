@@ -9,10 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chatbot import scheduler, worker
+from chatbot.adapters.database import Database
 from chatbot.adapters.jobs import Jobs, dispatch, submit
 from chatbot.domain import Job, JobState, Unavailable, UnreadableDocument
 from chatbot.ports import Queue
@@ -52,14 +51,12 @@ async def state(jobs: Jobs, job: Job) -> JobState:
     return found.state
 
 
-async def make_due(engine: AsyncEngine) -> None:
-    async with engine.begin() as connection:
-        await connection.execute(text("UPDATE jobs SET due_at = now()"))
+async def make_due(database: Database) -> None:
+    await database.rows("UPDATE jobs SET due_at = now()")
 
 
-async def age(engine: AsyncEngine, minutes: int) -> None:
-    async with engine.begin() as connection:
-        await connection.execute(text(f"UPDATE jobs SET updated_at = now() - interval '{minutes} minutes'"))
+async def age(database: Database, minutes: int) -> None:
+    await database.rows(f"UPDATE jobs SET updated_at = now() - interval '{minutes} minutes'")
 
 
 async def test_the_same_idempotency_key_is_the_same_job(jobs: Jobs) -> None:
@@ -99,31 +96,28 @@ async def test_a_redelivery_of_a_finished_job_is_nothing_to_do(jobs: Jobs, finis
     assert await jobs.start("unknown") is None
 
 
-async def test_backoff_grows_and_the_last_attempt_makes_it_dead(jobs: Jobs, engine: AsyncEngine) -> None:
+async def test_backoff_grows_and_the_last_attempt_makes_it_dead(jobs: Jobs, database: Database) -> None:
     job = await jobs.create("ingest", "d1")
     for attempt, outcome in ((1, "pending"), (2, "pending"), (3, "dead")):
         assert await jobs.start(job.id) is not None
         assert await jobs.retry(job.id, "The model is away.") == outcome
-        async with engine.connect() as connection:
-            waits = await connection.execute(text("SELECT extract(epoch FROM due_at - updated_at) FROM jobs"))
-        assert 0 <= float(waits.scalar_one()) <= 2**attempt
+        (row,) = await database.rows("SELECT extract(epoch FROM due_at - updated_at) AS wait FROM jobs")
+        assert 0 <= float(row["wait"]) <= 2**attempt
     dead = await jobs.get(job.id)
     assert dead is not None
     assert (dead.error, dead.attempts) == ("The model is away.", 3)
     assert await jobs.start(job.id) is None
 
 
-async def test_waits_are_at_most_five_minutes(engine: AsyncEngine) -> None:
-    jobs = Jobs(engine, max_attempts=100)
+async def test_waits_are_at_most_five_minutes(database: Database) -> None:
+    jobs = Jobs(database, max_attempts=100)
     for _ in range(10):
         job = await jobs.create("ingest", "d1")
-        async with engine.begin() as connection:
-            await connection.execute(text("UPDATE jobs SET attempts = 98 WHERE state = 'pending'"))
+        await database.rows("UPDATE jobs SET attempts = 98 WHERE state = 'pending'")
         await jobs.start(job.id)
         assert await jobs.retry(job.id, "no") == "pending"
-    async with engine.connect() as connection:
-        longest = await connection.execute(text("SELECT max(extract(epoch FROM due_at - updated_at)) FROM jobs"))
-    assert 10 < float(longest.scalar_one()) <= 300
+    (row,) = await database.rows("SELECT max(extract(epoch FROM due_at - updated_at)) AS longest FROM jobs")
+    assert 10 < float(row["longest"]) <= 300
 
 
 async def test_workers_that_die_use_up_the_attempts(jobs: Jobs) -> None:
@@ -180,11 +174,11 @@ async def test_dispatch_in_many_processes_sends_each_job_once_and_waits_for_back
     assert sorted(broker.sent) == sorted(made)
 
 
-async def test_what_a_broker_lost_is_sent_again(jobs: Jobs, engine: AsyncEngine) -> None:
+async def test_what_a_broker_lost_is_sent_again(jobs: Jobs, database: Database) -> None:
     broker: Any = FakeQueue()
     lost = await submit(jobs, broker, await jobs.create("ingest", "d1"))
     assert await jobs.revive(15 * 60) == 0
-    await age(engine, 16)
+    await age(database, 16)
     fresh = await submit(jobs, broker, await jobs.create("ingest", "d2"))
     assert await jobs.revive(15 * 60) == 1
     assert (await state(jobs, lost), await state(jobs, fresh)) == ("pending", "queued")
@@ -223,10 +217,10 @@ async def test_worker_and_scheduler_do_a_job(jobs: Jobs, broker: Queue) -> None:
 
 
 async def test_an_unexpected_error_is_retried_and_told_in_one_sentence_without_details(
-    jobs: Jobs, broker: Queue, engine: AsyncEngine
+    jobs: Jobs, broker: Queue, database: Database
 ) -> None:
     async def act(attempt: int) -> None:
-        await make_due(engine)
+        await make_due(database)
         raise ValueError("private words")
 
     job = await jobs.create("ingest", "d1")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 from chatbot import settings
@@ -18,6 +16,7 @@ from chatbot.domain import (
     Chunk,
     Citation,
     Document,
+    InvalidConfiguration,
     Job,
     Passage,
     Question,
@@ -153,22 +152,19 @@ class FakeResource:
         self.closed = True
 
 
-class FakeEngine:
-    """As much of SQLAlchemy's engine as a ping needs; `tables` False: nothing was migrated yet."""
+class FakeDatabase:
+    """A database that answers a ping; `tables` False: nothing was migrated yet."""
 
     def __init__(self) -> None:
         self.tables = True
-        self.disposed = False
+        self.closed = False
 
-    @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Any]:
-        async def scalar(statement: object) -> str | None:
-            return "jobs" if self.tables else None
+    async def ping(self) -> None:
+        if not self.tables:
+            raise InvalidConfiguration("The database has no tables yet: run `chatbot run migrate`")
 
-        yield SimpleNamespace(scalar=scalar)
-
-    async def dispose(self) -> None:
-        self.disposed = True
+    async def close(self) -> None:
+        self.closed = True
 
 
 def fake_services(answerer: FakeAnswerer | None = None, **variables: Any) -> Services:
@@ -178,7 +174,7 @@ def fake_services(answerer: FakeAnswerer | None = None, **variables: Any) -> Ser
     given = {**{name.lower(): url for name, url in urls.items()}, "max_document_mb": 0.5, **variables}
     return Services(
         settings=settings.load(**given),
-        engine=FakeEngine(),
+        database=FakeDatabase(),
         documents=documents,
         jobs=FakeJobs(),
         lexical=None,

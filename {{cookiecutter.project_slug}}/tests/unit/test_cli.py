@@ -19,7 +19,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chatbot import bootstrap, cli, settings
-from chatbot.adapters import database
 from chatbot.domain import Answer, ChatbotError, Chunk, Citation, Job, Passage, Question, Unavailable
 from tests.processes import NOWHERE, environment, python
 from tests.unit.test_ingest import NOTE, World
@@ -52,10 +51,10 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     """The commands work on services in memory, in an empty folder."""
     world = World()
     world.answerer = world.retriever = Answers()
-    world.engine = SimpleNamespace()
 
     async def done(*_: object) -> None: ...
 
+    world.database = SimpleNamespace(ping=done)
     world.aclose = done
 
     def connect(loaded: settings.Settings) -> World:
@@ -63,7 +62,6 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
         return world
 
     monkeypatch.setattr(bootstrap, "bootstrap", connect)
-    monkeypatch.setattr(database, "ping", done)
     monkeypatch.setattr(settings, "home", lambda: tmp_path)
     monkeypatch.chdir(tmp_path)
     for name, url in NOWHERE.items():

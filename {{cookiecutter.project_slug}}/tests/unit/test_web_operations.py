@@ -48,7 +48,7 @@ async def test_ready_when_everything_answers(client: httpx2.AsyncClient) -> None
 
 async def test_not_ready_names_what_is_down(client: httpx2.AsyncClient, services: Services) -> None:
     services.queue.down = True
-    services.engine.tables = False
+    services.database.tables = False
     response = await client.get("/readyz")
     assert response.status_code == 503
     assert response.headers["content-type"] == "application/problem+json"
@@ -78,8 +78,8 @@ async def test_not_ready_while_draining(services: Services) -> None:
 async def test_services_are_closed_when_the_application_stops(services: Services) -> None:
     app = create_app(services)
     async with app.router.lifespan_context(app):
-        assert not services.engine.disposed
-    assert services.engine.disposed
+        assert not services.database.closed
+    assert services.database.closed
     assert services.queue.closed
 
 

@@ -1,145 +1,83 @@
-"""PostgreSQL: the tables, and the engine that reaches them. Queries are in the modules that own them."""
+"""PostgreSQL: a pool of connections, opened at first use, and one word for its outages. The tables: migrations/.
+
+    row = await database.row("SELECT title FROM documents WHERE id = %(id)s", {"id": id})
+    async with database.transaction() as connection:      # all or nothing
+        await connection.execute(…)
+
+Plain SQL on the driver: an object-relational layer would double the start-up time of every process.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    DateTime,
-    Float,
-    ForeignKey,
-    Identity,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    SmallInteger,
-    String,
-    Table,
-    Text,
-    event,
-    func,
-    text,
-)
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import ExceptionContext, make_url
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
 
 from chatbot.domain import InvalidConfiguration, Unavailable
 
 CONNECT_TIMEOUT = 3
-"""Seconds."""
+"""Seconds, also for a connection to come free."""
+POOL_SIZE = 10
+"""Connections of one process at most; it holds one when idle."""
 
-metadata = MetaData()
+Parameters = Mapping[str, Any]
 
-
-def _now(name: str) -> Column:
-    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
-
-
-documents = Table(
-    "documents",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("source", Text, nullable=False, unique=True),
-    Column("title", Text, nullable=False),
-    Column("media_type", Text, nullable=False),
-    Column("language", String(2), nullable=False),
-    Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("content_hash", String(64)),
-    _now("created_at"),
-    _now("updated_at"),
-)
-
-originals = Table(
-    "originals",
-    metadata,
-    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
-    Column("content", LargeBinary, nullable=False),
-)
-
-chunks = Table(
-    "chunks",
-    metadata,
-    Column("key", BigInteger, Identity(), primary_key=True),
-    Column("id", String(32), nullable=False, unique=True),
-    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("position", Integer, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("heading", Text, nullable=False),
-    Column("page", Integer),
-    Column("language", String(2), nullable=False),
-    Column("length", Integer, nullable=False),
-    Index("chunks_length", "length"),  # BM25's averages from the index alone: 4 times faster at 40,000 chunks
-)
-
-postings = Table(
-    "postings",
-    metadata,
-    Column("term", Text, primary_key=True),
-    Column("chunk_key", ForeignKey("chunks.key", ondelete="CASCADE"), primary_key=True),
-    Column("frequency", SmallInteger, nullable=False),
-    Column("length", Integer, nullable=False),
-    Index("postings_chunk_key", "chunk_key"),
-)
-
-indexes = Table(
-    "indexes",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("model", Text, nullable=False),
-    Column("dimension", Integer, nullable=False),
-    Column("active", Boolean, nullable=False),
-    _now("created_at"),
-    Index("indexes_one_active", "active", unique=True, postgresql_where=text("active")),
-)
-
-jobs = Table(
-    "jobs",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("document_id", String(32)),
-    Column("state", Text, nullable=False),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
-    Column("progress", Float, nullable=False, server_default=text("0")),
-    Column("error", Text),
-    Column("idempotency_key", Text, unique=True),
-    Column("due_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    _now("created_at"),
-    _now("updated_at"),
-    Index("jobs_due", "due_at", postgresql_where=text("state = 'pending'")),
-    Index("jobs_state", "state", "created_at"),
-)
+# The pool would write a line for each failed attempt; whoever meets the outage says so once.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
-def create_engine(url: str) -> AsyncEngine:
-    """A pool that opens its first connection when it is first used.
+class Database:
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: AsyncConnectionPool[AsyncConnection[DictRow]] | None = None
 
-    An outage is `Unavailable` wherever a query meets it; parameters (questions among them) stay out of error messages.
-    """
-    engine = create_async_engine(
-        make_url(url).set(drivername="postgresql+psycopg"),
-        pool_pre_ping=True,
-        pool_size=5,
-        max_overflow=15,
-        hide_parameters=True,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT, "prepare_threshold": None},
-    )
-    event.listen(engine.sync_engine, "handle_error", _outage)
-    return engine
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """A connection whose statements are committed together at the end. Unavailable when the server is away."""
+        try:
+            async with (await self._opened()).connection() as connection:
+                yield connection
+        except psycopg.OperationalError as error:
+            raise Unavailable("PostgreSQL", "check DATABASE_URL and that the server runs") from error
 
+    async def rows(self, statement: str, parameters: Parameters | None = None) -> list[DictRow]:
+        """Run one statement; its rows by column name."""
+        async with self.transaction() as connection:
+            cursor = await connection.execute(statement, parameters)
+            return await cursor.fetchall() if cursor.description else []
 
-def _outage(context: ExceptionContext) -> None:
-    # While the pool tests a connection it must see the driver's own error: it then opens a fresh one.
-    if isinstance(context.sqlalchemy_exception, OperationalError) and not context.is_pre_ping:
-        raise Unavailable("PostgreSQL", "check DATABASE_URL and that the server runs")
+    async def row(self, statement: str, parameters: Parameters | None = None) -> DictRow | None:
+        """The first row, or None."""
+        return next(iter(await self.rows(statement, parameters)), None)
 
-
-async def ping(engine: AsyncEngine) -> None:
-    """Return when PostgreSQL answers and the tables are there; Unavailable or InvalidConfiguration if not."""
-    async with engine.connect() as connection:
-        if await connection.scalar(text("SELECT to_regclass('jobs')")) is None:
+    async def ping(self) -> None:
+        """Return when PostgreSQL answers and the tables are there; Unavailable or InvalidConfiguration if not."""
+        row = await self.row("SELECT to_regclass('jobs') IS NOT NULL AS migrated")
+        if not row or not row["migrated"]:
             raise InvalidConfiguration("The database has no tables yet: run `chatbot run migrate`")
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def _opened(self) -> AsyncConnectionPool[AsyncConnection[DictRow]]:
+        if self._pool is None:
+            # prepare_threshold: prepared statements do not survive a transaction pooler such as PgBouncer.
+            self._pool = AsyncConnectionPool(
+                self._url,
+                kwargs={"row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT, "prepare_threshold": None},
+                min_size=1,
+                max_size=POOL_SIZE,
+                timeout=CONNECT_TIMEOUT,
+                check=AsyncConnectionPool.check_connection,
+                open=False,
+            )
+        await self._pool.open()
+        return self._pool

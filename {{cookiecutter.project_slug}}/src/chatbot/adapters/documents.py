@@ -13,17 +13,51 @@ import asyncio
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, RowMapping, Select, delete, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
 
-from chatbot.adapters import database as db
+from chatbot.adapters.database import Database
 from chatbot.domain import Chunk, Document, Hit, Language, Metadata, Passage, UnreadableDocument
 from chatbot.rag.analyse import terms
+
+DOCUMENTS = """
+SELECT documents.*, (SELECT count(*) FROM chunks WHERE document_id = documents.id) AS chunks FROM documents
+"""
+REGISTER = """
+INSERT INTO documents (id, source, title, media_type, language, metadata)
+VALUES (%(id)s, %(source)s, %(title)s, %(media_type)s, %(language)s, %(metadata)s)
+ON CONFLICT (id) DO UPDATE SET title = excluded.title, media_type = excluded.media_type, language = excluded.language,
+    metadata = excluded.metadata, updated_at = now()
+"""
+KEEP_ORIGINAL = """
+INSERT INTO originals (document_id, content) VALUES (%(id)s, %(content)s)
+ON CONFLICT (document_id) DO UPDATE SET content = excluded.content
+"""
+DESCRIBE = """
+UPDATE documents SET title = %(title)s, language = %(language)s, metadata = %(metadata)s, updated_at = now()
+WHERE id = %(id)s
+"""
+WRITE_CHUNK = """
+INSERT INTO chunks (id, document_id, position, text, heading, page, language, length)
+VALUES (%(id)s, %(document_id)s, %(position)s, %(text)s, %(heading)s, %(page)s, %(language)s, %(length)s)
+ON CONFLICT (id) DO UPDATE SET position = excluded.position, language = excluded.language, length = excluded.length
+"""
+WRITE_POSTINGS = """
+INSERT INTO postings (term, chunk_key, frequency, length)
+SELECT * FROM unnest(%(terms)s::text[], %(keys)s::bigint[], %(frequencies)s::smallint[], %(lengths)s::int[])
+"""
+PASSAGES = """
+SELECT chunks.*, documents.title, documents.source, documents.metadata
+FROM chunks JOIN documents ON documents.id = document_id WHERE chunks.id = ANY(%(ids)s)
+"""
+ACTIVATE = """
+INSERT INTO indexes (name, model, dimension, active) VALUES (%(name)s, %(model)s, %(dimension)s, true)
+ON CONFLICT (name) DO UPDATE SET model = excluded.model, dimension = excluded.dimension, active = true
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,148 +83,111 @@ def index_name(model: str, dimension: int) -> str:
 
 
 class Documents:
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def register(
         self, source: str, title: str, media_type: str, language: Language, metadata: Metadata, content: bytes
     ) -> Document:
         """Keep the document and its original; what can be found of it stays as it was until `replace_chunks`."""
         id = document_id(source)
-        described = {"title": title, "media_type": media_type, "language": language, "metadata": dict(metadata)}
-        original = insert(db.originals).values(document_id=id, content=content)
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                insert(db.documents)
-                .values(id=id, source=source, **described)
-                .on_conflict_do_update(index_elements=["id"], set_={**described, "updated_at": func.now()})
-            )
-            await connection.execute(
-                original.on_conflict_do_update(
-                    index_elements=["document_id"], set_={"content": original.excluded.content}
-                )
-            )
-            return _document((await connection.execute(_documents().where(db.documents.c.id == id))).one())
+        described = {"title": title, "media_type": media_type, "language": language, "metadata": Jsonb(dict(metadata))}
+        async with self._database.transaction() as connection:
+            await connection.execute(REGISTER, {"id": id, "source": source, **described})
+            await connection.execute(KEEP_ORIGINAL, {"id": id, "content": content})
+            row = await (await connection.execute(f"{DOCUMENTS} WHERE id = %(id)s", {"id": id})).fetchone()
+            assert row
+            return Document(**row)
 
     async def get(self, id: str) -> Document | None:
-        return await self._one(_documents().where(db.documents.c.id == id))
+        row = await self._database.row(f"{DOCUMENTS} WHERE id = %(id)s", {"id": id})
+        return None if row is None else Document(**row)
 
     async def find(self, source: str) -> Document | None:
-        return await self._one(_documents().where(db.documents.c.source == source))
+        row = await self._database.row(f"{DOCUMENTS} WHERE source = %(source)s", {"source": source})
+        return None if row is None else Document(**row)
 
     async def list(self, limit: int, after: str | None = None) -> list[Document]:
         """Up to `limit` documents in the order of their ids, from the one that follows `after`."""
-        page = _documents().where(db.documents.c.id > (after or "")).order_by(db.documents.c.id).limit(limit)
-        async with self._engine.connect() as connection:
-            return [_document(row) for row in await connection.execute(page)]
+        page = f"{DOCUMENTS} WHERE id > %(after)s ORDER BY id LIMIT %(limit)s"
+        return [Document(**row) for row in await self._database.rows(page, {"after": after or "", "limit": limit})]
 
     async def original(self, id: str) -> bytes | None:
-        async with self._engine.connect() as connection:
-            return await connection.scalar(select(db.originals.c.content).where(db.originals.c.document_id == id))
+        row = await self._database.row("SELECT content FROM originals WHERE document_id = %(id)s", {"id": id})
+        return None if row is None else row["content"]
 
     async def describe(self, id: str, *, title: str, language: Language, metadata: Metadata) -> None:
         """Record what parsing found out."""
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                update(db.documents)
-                .where(db.documents.c.id == id)
-                .values(title=title, language=language, metadata=dict(metadata), updated_at=func.now())
-            )
+        values = {"id": id, "title": title, "language": language, "metadata": Jsonb(dict(metadata))}
+        await self._database.rows(DESCRIBE, values)
 
     async def chunk_ids(self, id: str) -> set[str]:
-        async with self._engine.connect() as connection:
-            return set(await connection.scalars(select(db.chunks.c.id).where(db.chunks.c.document_id == id)))
+        rows = await self._database.rows("SELECT id FROM chunks WHERE document_id = %(id)s", {"id": id})
+        return {row["id"] for row in rows}
 
     async def chunks(self, id: str) -> Sequence[Chunk]:
         """The document's chunks in reading order."""
-        wanted = select(db.chunks).where(db.chunks.c.document_id == id).order_by(db.chunks.c.position)
-        async with self._engine.connect() as connection:
-            return [_chunk(row._mapping) for row in await connection.execute(wanted)]
+        wanted = "SELECT * FROM chunks WHERE document_id = %(id)s ORDER BY position"
+        return [_chunk(row) for row in await self._database.rows(wanted, {"id": id})]
 
     async def replace_chunks(self, id: str, chunks: Sequence[Chunk], content_hash: str) -> None:
         """Make exactly these chunks findable, in one transaction, then vouch for it with `content_hash`.
 
         Repeating it changes nothing. UnreadableDocument when the document was removed meanwhile.
         """
-        async with self._engine.begin() as connection:
-            locked = select(db.documents.c.title).where(db.documents.c.id == id).with_for_update()
-            title = await connection.scalar(locked)
-            if title is None:
+        async with self._database.transaction() as connection:
+            locked = await connection.execute("SELECT title FROM documents WHERE id = %s FOR UPDATE", [id])
+            document = await locked.fetchone()
+            if document is None:
                 raise UnreadableDocument("The document was removed while it was being read.")
-            counts = await asyncio.to_thread(_counts, title, chunks)
-            kept = [chunk.id for chunk in chunks]
+            counts = await asyncio.to_thread(_counts, document["title"], chunks)
             await connection.execute(
-                delete(db.chunks).where(db.chunks.c.document_id == id, db.chunks.c.id.not_in(kept))
+                "DELETE FROM chunks WHERE document_id = %s AND id <> ALL(%s)", [id, [chunk.id for chunk in chunks]]
             )
             if chunks:
                 await _write_postings(connection, await _write_chunks(connection, chunks, counts), counts)
             await connection.execute(
-                update(db.documents)
-                .where(db.documents.c.id == id)
-                .values(content_hash=content_hash, updated_at=func.now())
+                "UPDATE documents SET content_hash = %s, updated_at = now() WHERE id = %s", [content_hash, id]
             )
 
     async def delete(self, id: str) -> bool:
         """Remove the document with all that was made of it; False when it was not there."""
-        async with self._engine.begin() as connection:
-            return bool((await connection.execute(delete(db.documents).where(db.documents.c.id == id))).rowcount)
+        return bool(await self._database.rows("DELETE FROM documents WHERE id = %(id)s RETURNING id", {"id": id}))
 
     async def passages(self, hits: Sequence[Hit]) -> Sequence[Passage]:
         """The hits with all that a citation needs, in their order, without those whose chunk is gone."""
-        found = (
-            select(db.chunks, db.documents.c.title, db.documents.c.source, db.documents.c.metadata)
-            .join(db.documents)
-            .where(db.chunks.c.id.in_([hit.chunk_id for hit in hits]))
-        )
-        async with self._engine.connect() as connection:
-            rows = {row.id: row._mapping for row in await connection.execute(found)}
+        found = await self._database.rows(PASSAGES, {"ids": [hit.chunk_id for hit in hits]})
+        rows = {row["id"]: row for row in found}
         return [_passage(rows[hit.chunk_id], hit.score) for hit in hits if hit.chunk_id in rows]
 
     async def count(self) -> tuple[int, int]:
         """How many documents, how many chunks."""
-        totals = [select(func.count()).select_from(table).scalar_subquery() for table in (db.documents, db.chunks)]
-        async with self._engine.connect() as connection:
-            documents, chunks = (await connection.execute(select(*totals))).one()
-            return documents, chunks
+        totals = "SELECT (SELECT count(*) FROM documents) AS documents, (SELECT count(*) FROM chunks) AS chunks"
+        row = await self._database.row(totals)
+        assert row
+        return row["documents"], row["chunks"]
 
     async def indexes(self) -> Sequence[IndexRecord]:
-        columns = (db.indexes.c.name, db.indexes.c.model, db.indexes.c.dimension, db.indexes.c.active)
-        async with self._engine.connect() as connection:
-            return [IndexRecord(*row) for row in await connection.execute(select(*columns).order_by(columns[0]))]
+        rows = await self._database.rows("SELECT name, model, dimension, active FROM indexes ORDER BY name")
+        return [IndexRecord(**row) for row in rows]
 
     async def active_index(self) -> IndexRecord | None:
         return next((index for index in await self.indexes() if index.active), None)
 
     async def activate_index(self, name: str, model: str, dimension: int) -> None:
         """Search this index from now on, and no other."""
-        values = {"model": model, "dimension": dimension, "active": True}
-        async with self._engine.begin() as connection:
+        async with self._database.transaction() as connection:
             # Two first uses at once would otherwise meet on the unique index over the active row.
-            await connection.execute(text("LOCK TABLE indexes IN SHARE ROW EXCLUSIVE MODE"))
-            await connection.execute(update(db.indexes).where(db.indexes.c.name != name).values(active=False))
-            activated = insert(db.indexes).values(name=name, **values)
-            await connection.execute(activated.on_conflict_do_update(index_elements=["name"], set_=values))
-
-    async def _one(self, statement: Select[Any]) -> Document | None:
-        async with self._engine.connect() as connection:
-            row = (await connection.execute(statement)).one_or_none()
-            return None if row is None else _document(row)
+            await connection.execute("LOCK TABLE indexes IN SHARE ROW EXCLUSIVE MODE")
+            await connection.execute("UPDATE indexes SET active = false WHERE name <> %s", [name])
+            await connection.execute(ACTIVATE, {"name": name, "model": model, "dimension": dimension})
 
 
-def _documents() -> Select[Any]:
-    chunks = select(func.count()).where(db.chunks.c.document_id == db.documents.c.id).scalar_subquery()
-    return select(db.documents, chunks.label("chunks"))
-
-
-def _document(row: Row[Any]) -> Document:
-    return Document(**row._mapping)
-
-
-def _chunk(row: RowMapping) -> Chunk:
+def _chunk(row: Mapping[str, Any]) -> Chunk:
     return Chunk(**{name: row[name] for name in Chunk.__slots__})
 
 
-def _passage(row: RowMapping, score: float) -> Passage:
+def _passage(row: Mapping[str, Any], score: float) -> Passage:
     return Passage(_chunk(row), row["title"], row["source"], score, metadata=row["metadata"])
 
 
@@ -204,37 +201,27 @@ def _counts(title: str, chunks: Sequence[Chunk]) -> list[Counter[str]]:
 
 
 async def _write_chunks(
-    connection: AsyncConnection, chunks: Sequence[Chunk], counts: Sequence[Counter[str]]
+    connection: AsyncConnection[Any], chunks: Sequence[Chunk], counts: Sequence[Counter[str]]
 ) -> list[int]:
     """Insert or update the rows; their keys, in the order of `chunks`."""
     rows = [
         {**{name: getattr(chunk, name) for name in Chunk.__slots__}, "length": count.total()}
         for chunk, count in zip(chunks, counts, strict=True)
     ]
-    statement = insert(db.chunks)
-    changeable = ("position", "language", "length")
-    statement = statement.on_conflict_do_update(
-        index_elements=["id"], set_={name: statement.excluded[name] for name in changeable}
-    )
-    await connection.execute(statement, rows)
-    stored = select(db.chunks.c.id, db.chunks.c.key).where(db.chunks.c.document_id == chunks[0].document_id)
-    keys = {row.id: row.key for row in await connection.execute(stored)}
+    await connection.cursor().executemany(WRITE_CHUNK, rows)
+    stored = await connection.execute("SELECT id, key FROM chunks WHERE document_id = %s", [chunks[0].document_id])
+    keys = {row["id"]: row["key"] for row in await stored.fetchall()}
     return [keys[chunk.id] for chunk in chunks]
 
 
-async def _write_postings(connection: AsyncConnection, keys: list[int], counts: Sequence[Counter[str]]) -> None:
+async def _write_postings(connection: AsyncConnection[Any], keys: list[int], counts: Sequence[Counter[str]]) -> None:
     """Write the postings anew, those of kept chunks too: their title or language may be another one."""
-    await connection.execute(delete(db.postings).where(db.postings.c.chunk_key.in_(keys)))
+    await connection.execute("DELETE FROM postings WHERE chunk_key = ANY(%s)", [keys])
     rows = [
         (term, key, min(frequency, 32_767), count.total())
         for key, count in zip(keys, counts, strict=True)
         for term, frequency in count.items()
     ]
     columns = zip(*rows, strict=True) if rows else ([], [], [], [])
-    await connection.execute(
-        text(
-            "INSERT INTO postings (term, chunk_key, frequency, length) SELECT * FROM unnest(CAST(:terms AS text[]),"
-            " CAST(:keys AS bigint[]), CAST(:frequencies AS smallint[]), CAST(:lengths AS int[]))"
-        ),
-        dict(zip(("terms", "keys", "frequencies", "lengths"), map(list, columns), strict=True)),
-    )
+    names = ("terms", "keys", "frequencies", "lengths")
+    await connection.execute(WRITE_POSTINGS, dict(zip(names, map(list, columns), strict=True)))

@@ -9,58 +9,81 @@ A message on the queue is only the job's id and may come twice: `start` tells wh
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, get_args
 
-from sqlalchemy import ColumnElement, Row, case, func, select, true, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from chatbot.adapters import database as db
+from chatbot.adapters.database import Database
 from chatbot.domain import Job, JobState, Unavailable
 from chatbot.ports import Queue
 
 LONGEST_BACKOFF = 300
 """Seconds."""
 
-COLUMNS = [db.jobs.c[name] for name in Job.__slots__]
-UNFINISHED = ("pending", "queued", "running")
+COLUMNS = ", ".join(Job.__slots__)
+CREATE = f"""
+INSERT INTO jobs (id, kind, document_id, state, idempotency_key)
+VALUES (%(id)s, %(kind)s, %(document_id)s, 'pending', %(key)s) ON CONFLICT DO NOTHING RETURNING {COLUMNS}
+"""
+LIST = f"""
+SELECT {COLUMNS} FROM jobs WHERE %(state)s::text IS NULL OR state = %(state)s
+ORDER BY created_at DESC, id LIMIT %(limit)s
+"""
+DUE = """
+SELECT id FROM jobs WHERE state = 'pending' AND due_at <= now() AND (%(id)s::text IS NULL OR id = %(id)s)
+ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+START = f"""
+UPDATE jobs SET attempts = least(attempts + 1, %(most)s), updated_at = now(),
+    state = CASE WHEN attempts >= %(most)s THEN 'dead' ELSE 'running' END,
+    error = CASE WHEN attempts >= %(most)s THEN 'The worker died during every attempt.' END
+WHERE id = %(id)s AND state IN ('pending', 'queued', 'running') RETURNING {COLUMNS}
+"""
+RETRY = f"""
+UPDATE jobs SET error = %(error)s, updated_at = now(),
+    state = CASE WHEN attempts >= %(most)s THEN 'dead' ELSE 'pending' END,
+    due_at = now() + random() * least({LONGEST_BACKOFF}, power(2, attempts)) * interval '1 second'
+WHERE id = %(id)s AND state = 'running' RETURNING state
+"""
+REQUEUE = """
+UPDATE jobs SET state = 'pending', attempts = 0, progress = 0, error = NULL, due_at = now(), updated_at = now()
+WHERE id = %(id)s AND state IN ('dead', 'failed') RETURNING id
+"""
+REVIVE = """
+UPDATE jobs SET state = 'pending', due_at = now(), updated_at = now()
+WHERE state IN ('queued', 'running') AND updated_at < now() - %(silent)s * interval '1 second' RETURNING id
+"""
+FINISH = """
+UPDATE jobs SET state = %(state)s, progress = coalesce(%(progress)s, progress), error = %(error)s, updated_at = now()
+WHERE id = %(id)s AND state = 'running'
+"""
+PROGRESS = "UPDATE jobs SET progress = %(progress)s, updated_at = now() WHERE id = %(id)s AND state = 'running'"
 
 
 class Jobs:
-    def __init__(self, engine: AsyncEngine, max_attempts: int) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, max_attempts: int) -> None:
+        self._database = database
         self._max_attempts = max_attempts
 
     async def create(self, kind: str, document_id: str | None, idempotency_key: str | None = None) -> Job:
         """A pending job; the same idempotency key returns the job that is there."""
-        values = {"id": uuid.uuid4().hex, "kind": kind, "document_id": document_id, "state": "pending"}
-        statement = insert(db.jobs).values(**values, idempotency_key=idempotency_key).on_conflict_do_nothing()
-        async with self._engine.begin() as connection:
-            row = (await connection.execute(statement.returning(*COLUMNS))).one_or_none()
-            if row is None:
-                same = db.jobs.c.idempotency_key == idempotency_key
-                row = (await connection.execute(select(*COLUMNS).where(same))).one()
-            return _job(row)
+        values = {"id": uuid.uuid4().hex, "kind": kind, "document_id": document_id, "key": idempotency_key}
+        same = f"SELECT {COLUMNS} FROM jobs WHERE idempotency_key = %(key)s"
+        row = await self._database.row(CREATE, values) or await self._database.row(same, values)
+        assert row
+        return Job(**row)
 
     async def get(self, id: str) -> Job | None:
-        async with self._engine.connect() as connection:
-            row = (await connection.execute(select(*COLUMNS).where(db.jobs.c.id == id))).one_or_none()
-            return None if row is None else _job(row)
+        return _job(await self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = %(id)s", {"id": id}))
 
     async def list(self, state: JobState | None, limit: int) -> list[Job]:
         """The latest jobs in that state, or in any."""
-        condition = true() if state is None else db.jobs.c.state == state
-        latest = select(*COLUMNS).where(condition).order_by(db.jobs.c.created_at.desc(), db.jobs.c.id).limit(limit)
-        async with self._engine.connect() as connection:
-            return [_job(row) for row in await connection.execute(latest)]
+        return [Job(**row) for row in await self._database.rows(LIST, {"state": state, "limit": limit})]
 
     async def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state; every state is there."""
-        async with self._engine.connect() as connection:
-            rows = await connection.execute(select(db.jobs.c.state, func.count()).group_by(db.jobs.c.state))
-            found = {state: count for state, count in rows}
+        rows = await self._database.rows("SELECT state, count(*) AS number FROM jobs GROUP BY state")
+        found = {row["state"]: row["number"] for row in rows}
         return {state: found.get(state, 0) for state in get_args(JobState)}
 
     async def hand_over(self, send: Callable[[str], Awaitable[None]], limit: int, id: str | None = None) -> int:
@@ -69,20 +92,18 @@ class Jobs:
         A job stays locked until it is marked, so two processes never send the same one; when this one dies in
         between, it is sent again. Unavailable when the broker is down: what was not sent stays pending.
         """
-        due = select(db.jobs.c.id).where(db.jobs.c.state == "pending", db.jobs.c.due_at <= func.now())
-        if id is not None:
-            due = due.where(db.jobs.c.id == id)
-        sent, outage = [], None
-        async with self._engine.begin() as connection:
-            locked = due.order_by(db.jobs.c.due_at).limit(limit).with_for_update(skip_locked=True)
-            for job_id in list(await connection.scalars(locked)):
+        sent, outage = list[str](), None
+        async with self._database.transaction() as connection:
+            due = await connection.execute(DUE, {"id": id, "limit": limit})
+            for row in await due.fetchall():
                 try:
-                    await send(job_id)
+                    await send(row["id"])
                 except Unavailable as error:
                     outage = error
                     break
-                sent.append(job_id)
-            await connection.execute(_set(db.jobs.c.id.in_(sent), state="queued"))
+                sent.append(row["id"])
+            mark = "UPDATE jobs SET state = 'queued', updated_at = now() WHERE id = ANY(%s)"
+            await connection.execute(mark, [sent])
         if outage:
             raise outage
         return len(sent)
@@ -93,59 +114,38 @@ class Jobs:
         That is a finished job (a redelivery), an unknown one, or one whose workers died on it until its attempts were
         used up: it is then dead.
         """
-        exhausted = db.jobs.c.attempts >= self._max_attempts
-        statement = _set(
-            (db.jobs.c.id == id) & db.jobs.c.state.in_(UNFINISHED),
-            state=case((exhausted, "dead"), else_="running"),
-            attempts=func.least(db.jobs.c.attempts + 1, self._max_attempts),
-            error=case((exhausted, "The worker died during every attempt."), else_=None),
-        )
-        row = await self._execute(statement.returning(*COLUMNS))
-        return _job(row) if row is not None and row.state == "running" else None
+        job = _job(await self._database.row(START, {"id": id, "most": self._max_attempts}))
+        return job if job is not None and job.state == "running" else None
 
     async def progress(self, id: str, fraction: float) -> None:
-        await self._execute(_set(_running(id), progress=min(max(fraction, 0.0), 1.0)))
+        await self._database.rows(PROGRESS, {"id": id, "progress": min(max(fraction, 0.0), 1.0)})
 
     async def succeed(self, id: str) -> None:
-        await self._execute(_set(_running(id), state="succeeded", progress=1.0, error=None))
+        await self._database.rows(FINISH, {"id": id, "state": "succeeded", "progress": 1.0, "error": None})
 
     async def fail(self, id: str, error: str) -> None:
         """The input is at fault: another attempt would not help."""
-        await self._execute(_set(_running(id), state="failed", error=error))
+        await self._database.rows(FINISH, {"id": id, "state": "failed", "progress": None, "error": error})
 
     async def retry(self, id: str, error: str) -> JobState:
         """Pending until a random moment within 2**attempts seconds (full jitter), or dead when attempts are used up."""
-        exhausted = db.jobs.c.attempts >= self._max_attempts
-        wait = func.random() * func.least(LONGEST_BACKOFF, func.power(2, db.jobs.c.attempts))
-        statement = _set(
-            _running(id),
-            state=case((exhausted, "dead"), else_="pending"),
-            due_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, wait),
-            error=error,
-        )
-        row = await self._execute(statement.returning(db.jobs.c.state))
+        row = await self._database.row(RETRY, {"id": id, "error": error, "most": self._max_attempts})
         if row is not None:
-            return row.state
+            return row["state"]
         job = await self.get(id)
         return "dead" if job is None else job.state
 
     async def requeue(self, id: str) -> bool:
         """Give a dead or failed job all its attempts again; False when it is neither."""
-        stopped = (db.jobs.c.id == id) & db.jobs.c.state.in_(("dead", "failed"))
-        renewed = _set(stopped, state="pending", attempts=0, progress=0.0, error=None, due_at=func.now())
-        return await self._execute(renewed.returning(db.jobs.c.id)) is not None
+        return await self._database.row(REQUEUE, {"id": id}) is not None
 
     async def revive(self, silent_for: float) -> int:
         """Make jobs pending that a broker lost: handed over, and for so many seconds no sign of life. How many."""
-        silent = db.jobs.c.updated_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, silent_for)
-        lost = db.jobs.c.state.in_(("queued", "running")) & silent
-        async with self._engine.begin() as connection:
-            return (await connection.execute(_set(lost, state="pending", due_at=func.now()))).rowcount
+        return len(await self._database.rows(REVIVE, {"silent": silent_for}))
 
-    async def _execute(self, statement: Any) -> Row[Any] | None:
-        async with self._engine.begin() as connection:
-            result = await connection.execute(statement)
-            return result.one_or_none() if result.returns_rows else None
+
+def _job(row: Mapping[str, Any] | None) -> Job | None:
+    return None if row is None else Job(**row)
 
 
 async def submit(jobs: Jobs, queue: Queue, job: Job) -> Job:
@@ -158,15 +158,3 @@ async def submit(jobs: Jobs, queue: Queue, job: Job) -> Job:
 async def dispatch(jobs: Jobs, queue: Queue, limit: int = 100) -> int:
     """Send what is pending and due, and return how many; safe in many processes at once. Unavailable as `send`."""
     return await jobs.hand_over(queue.send, limit)
-
-
-def _set(condition: ColumnElement[bool], **values: Any) -> Any:
-    return update(db.jobs).where(condition).values(**values, updated_at=func.now())
-
-
-def _running(id: str) -> ColumnElement[bool]:
-    return (db.jobs.c.id == id) & (db.jobs.c.state == "running")
-
-
-def _job(row: Row[Any]) -> Job:
-    return Job(**row._mapping)

@@ -1,6 +1,6 @@
 """BM25 in PostgreSQL: one SQL statement over the postings that `documents.py` writes.
 
-    hits = await LexicalIndex(engine).search(["carbon", "tax"], limit=20, filters={"year": [2023, 2024]})
+    hits = await LexicalIndex(database).search(["carbon", "tax"], limit=20, filters={"year": [2023, 2024]})
 
 Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), with Lucene's idf, which is
 never negative: ln(1 + (N - df + 0.5) / (df + 0.5)).
@@ -11,9 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
-
+from chatbot.adapters.database import Database
 from chatbot.domain import Filters, Hit
 
 K1 = 1.2
@@ -26,11 +24,12 @@ WITH corpus AS (
     SELECT count(*)::float8 AS size, coalesce(avg(length), 1)::float8 AS mean FROM chunks
 ), rarity AS (
     SELECT term, ln(1 + (size - count(*) + 0.5) / (count(*) + 0.5)) AS idf
-    FROM postings, corpus WHERE term = ANY(:terms) GROUP BY term, size
+    FROM postings, corpus WHERE term = ANY(%(terms)s) GROUP BY term, size
 ), best AS (
-    SELECT chunk_key, sum(idf * frequency * (:k1 + 1) / (frequency + :k1 * (1 - :b + :b * length / mean))) AS score
-    FROM postings JOIN rarity USING (term), corpus WHERE term = ANY(:terms) {among}
-    GROUP BY chunk_key ORDER BY score DESC, chunk_key LIMIT :limit
+    SELECT chunk_key,
+        sum(idf * frequency * (%(k1)s + 1) / (frequency + %(k1)s * (1 - %(b)s + %(b)s * length / mean))) AS score
+    FROM postings JOIN rarity USING (term), corpus WHERE term = ANY(%(terms)s) {among}
+    GROUP BY chunk_key ORDER BY score DESC, chunk_key LIMIT %(limit)s
 )
 SELECT id, score FROM best JOIN chunks ON key = chunk_key ORDER BY score DESC, key
 """
@@ -46,24 +45,23 @@ AMONG = """AND (chunk_key IN (
 
 
 class LexicalIndex:
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def search(self, terms: Sequence[str], limit: int, filters: Filters) -> list[Hit]:
         """The chunks that hold some of the terms (stems, as `rag.analyse` makes them), best first."""
         conditions, values = _conditions(filters)
         among = AMONG.format(conditions=conditions) if filters else ""
         weights = {"terms": sorted(set(terms)), "limit": limit, "k1": K1, "b": B}
-        async with self._engine.connect() as connection:
-            rows = await connection.execute(text(SEARCH.format(among=among)), weights | values)
-            return [Hit(row.id, row.score) for row in rows]
+        rows = await self._database.rows(SEARCH.format(among=among), weights | values)
+        return [Hit(row["id"], row["score"]) for row in rows]
 
 
 def _conditions(filters: Filters) -> tuple[str, dict[str, object]]:
     """SQL and its parameters. A JSONB list contains each of its values, and a scalar itself: one test for both."""
     conditions, values = [], dict[str, object]()
     for number, (key, accepted) in enumerate(filters.items()):
-        conditions.append(f"known -> :key{number} @> ANY(CAST(:values{number} AS jsonb[]))")
+        conditions.append(f"known -> %(key{number})s @> ANY(%(values{number})s::jsonb[])")
         values[f"key{number}"] = key
         values[f"values{number}"] = [json.dumps(value) for value in accepted]
     return " AND ".join(conditions), values

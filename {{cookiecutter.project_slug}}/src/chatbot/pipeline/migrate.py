@@ -1,17 +1,18 @@
 """Brings PostgreSQL's tables, the queue and the vector index up to date: the release process, safe at any time.
 
 The tables change in one transaction under an advisory lock: of two migrations at once the second waits, then finds
-nothing left to do.
+nothing left to do. Alembic and what it needs are imported here only, so that no other process pays for them.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, text
-
-from chatbot.adapters import database, queue, vector_store
+from chatbot.adapters import queue, vector_store
+from chatbot.adapters.database import Database
 from chatbot.adapters.documents import Documents
+from chatbot.domain import Unavailable
 from chatbot.settings import Settings, home
 
 if TYPE_CHECKING:
@@ -20,29 +21,37 @@ if TYPE_CHECKING:
 
 async def migrate(settings: Settings) -> None:
     """Unavailable when a resource does not answer; nothing is left half done."""
-    engine = database.create_engine(settings.database_url.get_secret_value())
+    url = settings.database_url.get_secret_value()
+    database = Database(url)
     broker = queue.connect(settings.queue_url.get_secret_value(), settings.job_lease)
     vectors = vector_store.connect(settings.vector_db_url.get_secret_value())
     try:
-        async with engine.begin() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('migrate'))"))
-            await connection.run_sync(_upgrade)
+        await asyncio.to_thread(upgrade, url)
         await broker.create()
-        active = await Documents(engine).active_index()
+        active = await Documents(database).active_index()
         if active is not None:
             await vectors.create(active.name, active.dimension)
     finally:
         await broker.close()
         await vectors.close()
-        await engine.dispose()
+        await database.close()
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(url: str) -> None:
+    """Change the tables to what this release needs."""
     from alembic import command
+    from sqlalchemy import NullPool, create_engine, make_url
+    from sqlalchemy.exc import OperationalError
 
     config = configuration()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('migrate'))")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except OperationalError as error:
+        raise Unavailable("PostgreSQL", "check DATABASE_URL and that the server runs") from error
 
 
 def configuration() -> Config:

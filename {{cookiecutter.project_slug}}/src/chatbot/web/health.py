@@ -11,7 +11,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from chatbot.adapters import database
 from chatbot.bootstrap import Services
 from chatbot.domain import ChatbotError
 from chatbot.web import metrics, problems
@@ -35,7 +34,7 @@ async def readyz(request: Request) -> Any:
         return problems.respond(503, "The process is stopping.")
     services: Services = request.app.state.services
     pings: dict[str, Callable[[], Awaitable[None]]] = {
-        "database": functools.partial(database.ping, services.engine),
+        "database": services.database.ping,
         "vector_db": services.vectors.ping,
         "queue": services.queue.ping,
     }
