@@ -36,11 +36,10 @@ bench: .venv/installed  ## time generation against cookiecutter itself
 clean:
 	rm -rf .venv build
 
-# uv installs the lock in seconds; where there is none, pip brings it first.
+# uv makes the environment in seconds; where there is none, pip brings it first.
 .venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=…")'
-	@$(PYTHON) -m venv .venv
-	@uv=$$(command -v uv || echo $(BIN)/uv); \
-	  test -x "$$uv" || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.13,<1"; \
-	  VIRTUAL_ENV=.venv "$$uv" pip sync --quiet --require-hashes requirements.lock
+	@if command -v uv >/dev/null; then uv venv --quiet --clear --python $(PYTHON) .venv; \
+	  else $(PYTHON) -m venv --clear .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.13,<1"; fi
+	@PATH="$(BIN):$$PATH" VIRTUAL_ENV=.venv uv pip sync --quiet --require-hashes requirements.lock
 	@touch $@

@@ -21,6 +21,7 @@ import click
 
 from chatbot import settings
 from chatbot.domain import ChatbotError
+from chatbot.pipeline.migrate import migrate
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 MARGIN = 5
@@ -44,7 +45,7 @@ def run_command(command: Sequence[str]) -> int:
     """Run one chatbot command with the services around it; returns its exit code."""
 
     async def work(signalled: Signalled) -> int:
-        await _release()
+        await migrate(settings.load())  # what the release process does
         return await _call(command, signalled)
 
     return _with_services(work)
@@ -115,7 +116,7 @@ def _configured() -> dict[str, str]:
 async def _serve(signalled: Signalled) -> int:
     loaded = settings.load()
     click.echo(f"{loaded.bot_name}: http://{loaded.host}:{loaded.port} (Ctrl-C stops)")
-    await _release()
+    await migrate(loaded)  # what the release process does
     commands = {name: command for name, command in procfile().items() if name != "release"}
     fleet = _Fleet(width=max(map(len, (*commands, "corpus"))))
     try:
@@ -171,14 +172,6 @@ async def _print_lines(process: Process, prefix: str) -> None:
     async for raw in process.stdout:
         line = raw.decode(errors="replace").rstrip()
         click.echo(f"{prefix} {compact(line) if human else line}")
-
-
-async def _release() -> None:
-    """What a platform runs before the processes of a new release: the migrations."""
-    process = await _spawn(procfile()["release"], stdout=PIPE, stderr=STDOUT)
-    output, _ = await process.communicate()
-    if process.returncode:
-        raise ChatbotError(output.decode(errors="replace").strip())
 
 
 async def _call(command: Sequence[str], signalled: Signalled) -> int:

@@ -31,9 +31,12 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         arguments = ("-c", code[command[0]])
         return await asyncio.create_subprocess_exec(sys.executable, *arguments, start_new_session=True, **options)
 
+    async def migrated(_: settings.Settings) -> None: ...
+
     for name, url in NOWHERE.items():
         monkeypatch.setenv(name, url)
     monkeypatch.setenv("SHUTDOWN_GRACE", "0.1")
+    monkeypatch.setattr(dev, "migrate", migrated)
     monkeypatch.setattr(dev, "_services", lambda: nullcontext({}))
     monkeypatch.setattr(dev, "_spawn", spawn)
     monkeypatch.setattr(dev, "MARGIN", 0.5)
@@ -72,8 +75,13 @@ def test_a_process_that_does_not_stop_is_killed(scripts: dict[str, str]) -> None
         assert dev.run_processes() == 0
 
 
-def test_nothing_starts_when_the_migration_fails(scripts: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    scripts["run"] = "raise SystemExit('no such table')"
+def test_nothing_starts_when_the_migration_fails(
+    scripts: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def refuse(_: settings.Settings) -> None:
+        raise ChatbotError("no such table")
+
+    monkeypatch.setattr(dev, "migrate", refuse)
     with pytest.raises(ChatbotError, match="no such table"):
         dev.run_processes()
     assert "ready" not in capsys.readouterr().out
