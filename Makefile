@@ -16,8 +16,8 @@ test: .venv/installed  ## render and test every combination
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/installed  ## lint and format of the template's own Python
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check hooks scripts tests benchmarks
+	@$(BIN)/ruff format --check hooks scripts tests benchmarks
 	@$(BIN)/python scripts/choices.py --check
 
 batch: .venv/installed  ## generate one project for each answer file: make batch CONFIG=fleet.yaml OUT=dir

@@ -55,7 +55,9 @@ def begin_history():
     for command in ("init --initial-branch=main", "add --all", "commit --no-gpg-sign --message=Generate"):
         done = subprocess.run([git, *author, *command.split()], capture_output=True, text=True)
         if done.returncode:
-            print(f"warning: no history yet, since git {command.split()[0]} said: {done.stderr.strip()}", file=sys.stderr)
+            print(
+                f"warning: no history yet, since git {command.split()[0]} said: {done.stderr.strip()}", file=sys.stderr
+            )
             return
 
 

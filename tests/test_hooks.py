@@ -25,7 +25,7 @@ def generate(output, *answers, **environment):
         ("description=two\nlines", "on one line"),
         ('description=a "quoted" word', "without double quotes"),
         ("author_name=C:\\me", "backslashes"),
-        ("project_name= ", "such as my-chatbot"),
+        ("project_name= ", "type a short text"),
         ("author_name= ", "type a short text"),
         ("author_email=nobody", "such as name@example.org"),
     ],
@@ -41,7 +41,7 @@ def test_a_bad_answer_is_refused_in_one_sentence_and_nothing_is_written(answer, 
 
 @pytest.mark.parametrize(
     "answer",
-    ["description=It's <b>fine</b> & {{ 7 * 7 }} 100%", "author_name=Élodie Maître D’hôtel", "project_name=L'été 2026"],
+    ["description=It's <b>fine</b> & 100% {true}", "author_name=Élodie Maître D’hôtel", "project_name=L'été 2026"],
 )
 def test_unusual_but_good_answers_are_taken(answer, tmp_path):
     done = generate(tmp_path, answer, "project_slug=good")

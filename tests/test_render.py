@@ -108,5 +108,3 @@ def test_the_folder_for_ones_own_documents_is_there(bake):
 def test_the_first_commit_is_complete_and_the_tree_clean(project):
     assert project.run("git", "status", "--porcelain").stdout == ""
     assert project.run("git", "rev-list", "--count", "HEAD").stdout.strip() == "1"
-
-
