@@ -25,7 +25,7 @@ PYTHON = "3.11"
 
 
 def parts() -> dict[str, list[str]]:
-    """The requirements of each part: core, dev, every choice as `factor.choice`, and its dev needs as `dev.factor.choice`."""
+    """The requirements of each part: core, dev, every choice as `factor.choice`, its tools as `dev.factor.choice`."""
     context = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
     skeleton = (ROOT / "{{cookiecutter.project_slug}}" / "pyproject.toml").read_text("utf-8")
     plain = tomllib.loads(re.sub(r"\{%.*?%\}|^.*\{\{ dependency \}\}.*$|\{\{.*?\}\}", "", skeleton, flags=re.M))

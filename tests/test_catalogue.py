@@ -103,7 +103,7 @@ def test_fewer_than_ten_lines_in_a_thousand_hold_a_condition():
 
 
 def test_a_backend_is_one_entry_one_label_and_one_file(tmp_path):
-    """In a copy of the template a toy vector database is added; the chatbot then imports it and nothing else changed."""
+    """In a copy of the template a toy vector database is added; the chatbot then has it as its adapter."""
     template = Path(
         shutil.copytree(ROOT, tmp_path / "template", ignore=shutil.ignore_patterns(".git", ".venv", "build", ".*cache"))
     )
