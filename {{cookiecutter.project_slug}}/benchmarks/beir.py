@@ -95,6 +95,10 @@ class CachedEmbedder:
             self._put("query", text, vector)
         return vector
 
+    async def close(self) -> None:
+        await self._embedder.close()
+        self._cache.close()
+
     def _key(self, kind: str, text: str) -> str:
         return hashlib.sha256(f"{self.model}\x1f{kind}\x1f{text}".encode()).hexdigest()
 

@@ -47,6 +47,7 @@ class Services:
 
     async def aclose(self) -> None:
         await self.model.close()
+        await self.embedder.close()
         await self.queue.close()
         await self.vectors.close()
         await self.database.close()

@@ -85,11 +85,14 @@ class Embedder(Protocol):
 
     model: str
     dimension: int
+    """0 until the first text was embedded, where only an API knows."""
 
     async def embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector of `dimension` floats a text, in order. Never blocks the event loop."""
 
     async def embed_query(self, text: str) -> list[float]: ...
+
+    async def close(self) -> None: ...
 
 
 class LanguageModel(Protocol):

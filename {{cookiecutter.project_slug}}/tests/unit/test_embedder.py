@@ -70,7 +70,6 @@ async def test_vectors_of_an_api_are_in_order_and_of_unit_length() -> None:
 async def test_e5_models_are_told_what_a_text_is() -> None:
     with openai_server.running() as server:
         remote = embedder.connect(server.url, "intfloat/multilingual-e5-base", "")
-        assert remote.dimension == 768
         await remote.embed_query("a")
         await remote.embed_passages(["b"])
     assert [request["input"] for request in server.requests] == [["query: a"], ["passage: b"]]

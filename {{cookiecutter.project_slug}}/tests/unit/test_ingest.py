@@ -8,11 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from chatbot.adapters.documents import document_id
+from chatbot.adapters import embedder
+from chatbot.adapters.documents import IndexRecord, document_id
 from chatbot.domain import ChatbotError, InvalidConfiguration, Unavailable, UnreadableDocument
 from chatbot.pipeline import corpus
 from chatbot.pipeline.index import rebuild
 from chatbot.pipeline.ingest import Ingester, ensure_index
+from tests.unit import openai_server
 from tests.unit.memory import CountingEmbedder, MemoryDocuments, MemoryJobs, MemoryVectors
 
 NOTE = b"# Rain\n\n## Roofs\n\nSlate sheds water quickly.\n\n## Roads\n\nTarmac holds water for an hour.\n"
@@ -144,6 +146,14 @@ async def test_an_index_of_another_model_is_refused_with_what_to_do(world: World
     await world.ingest(NOTE)
     with pytest.raises(InvalidConfiguration, match=r"tiny.*other.*chatbot run index"):
         await ensure_index(world.documents, world.vectors, CountingEmbedder("other", 3))
+
+
+async def test_the_dimension_that_only_an_api_knows_is_asked_for(world: World) -> None:
+    with openai_server.running() as server:
+        remote = embedder.connect(server.url, "some-model", "")
+        assert await ensure_index(world.documents, world.vectors, remote) == "some-model_2"
+        await remote.close()
+    assert world.documents.records == [IndexRecord("some-model_2", "some-model", 2, True)]
 
 
 async def test_a_rebuild_switches_to_the_new_model_and_drops_the_old_index(world: World) -> None:

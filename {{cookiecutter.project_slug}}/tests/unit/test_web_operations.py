@@ -94,6 +94,7 @@ async def test_sane_request_id_is_kept_and_another_replaced(client: httpx2.Async
 async def test_version_names_the_bot(client: httpx2.AsyncClient) -> None:
     body = (await client.get("/version")).json()
     assert body.keys() == {"name", "version"}
+    assert body["version"] == "0.1.0"
 
 
 async def figures(client: httpx2.AsyncClient) -> dict[str, float]:

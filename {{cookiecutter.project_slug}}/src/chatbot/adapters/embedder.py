@@ -22,20 +22,6 @@ BATCH = 4
 REMOTE_BATCH = 64
 TIMEOUT = 60.0
 """Seconds."""
-DIMENSIONS = {
-    "text-embedding-3-small": 1536,
-    "text-embedding-3-large": 3072,
-    "text-embedding-ada-002": 1536,
-    "multilingual-e5-small": 384,
-    "multilingual-e5-base": 768,
-    "multilingual-e5-large": 1024,
-    "multilingual-e5-large-instruct": 1024,
-    "bge-m3": 1024,
-    "mxbai-embed-large": 1024,
-    "nomic-embed-text": 768,
-    "mistral-embed": 1024,
-}
-"""Floats in a vector of well-known models, by name."""
 
 
 def connect(url: str | None, model: str, api_key: str) -> Embedder:
@@ -68,6 +54,9 @@ class BuiltIn:
     async def embed_query(self, text: str) -> list[float]:
         return (await asyncio.to_thread(self._embed, [text], True))[0]
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
     def _embed(self, texts: Sequence[str], is_query: bool) -> list[list[float]]:
         """Blocks; other threads run meanwhile, since the engine is C and releases the interpreter's lock."""
         with self._lock:
@@ -85,17 +74,14 @@ def _load() -> E5:
 
 
 class OpenAICompatible:
-    """Asks an API. E5 models are known by their name: they want to be told whether a text is a question.
-
-    `dimension` is 0 until the first text is embedded, for a model that DIMENSIONS does not list.
-    """
+    """Asks an API. E5 models are known by their name: they want to be told whether a text is a question."""
 
     def __init__(self, url: str, model: str, api_key: str) -> None:
         self.model = model
         self._connection = (url, api_key, TIMEOUT)
         self._client: AsyncOpenAI | None = None
         self._query, self._passage = ("query: ", "passage: ") if "e5" in model.lower() else ("", "")
-        self.dimension = DIMENSIONS.get(model.rpartition("/")[2].partition(":")[0], 0)
+        self.dimension = 0
 
     async def embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
         vectors: list[list[float]] = []
@@ -105,6 +91,10 @@ class OpenAICompatible:
 
     async def embed_query(self, text: str) -> list[float]:
         return (await self._embed([self._query + text]))[0]
+
+    async def close(self) -> None:
+        if self._client:
+            await self._client.close()
 
     async def _embed(self, texts: list[str]) -> list[list[float]]:
         self._client = self._client or openai_api.client(*self._connection)

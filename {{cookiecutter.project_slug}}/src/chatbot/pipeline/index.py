@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from chatbot.adapters.documents import index_name
 from chatbot.domain import Document
-from chatbot.pipeline.ingest import batches, points
+from chatbot.pipeline.ingest import batches, learn_dimension, points
 from chatbot.rag.chunk import indexed_text
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ PAGE = 200
 async def rebuild(services: Services, report: Callable[[int, int], None]) -> str:
     """Fill and activate the index of the configured model; returns its name. `report` hears (done, total) documents."""
     documents, vectors, embedder = services.documents, services.vectors, services.embedder
+    await learn_dimension(embedder)
     name = index_name(embedder.model, embedder.dimension)
     await vectors.create(name, embedder.dimension)
     copied: dict[str, str | None] = {}

@@ -140,6 +140,7 @@ async def ensure_index(documents: Documents, vectors: VectorStore, embedder: Emb
     InvalidConfiguration when it was built with another model: vectors of two models cannot be compared.
     """
     active = await documents.active_index()
+    await learn_dimension(embedder)
     if active is None:
         name = index_name(embedder.model, embedder.dimension)
         await vectors.create(name, embedder.dimension)
@@ -151,6 +152,12 @@ async def ensure_index(documents: Documents, vectors: VectorStore, embedder: Emb
             f"{embedder.model} ({embedder.dimension}): set it back, or rebuild with `chatbot run index`."
         )
     return active.name
+
+
+async def learn_dimension(embedder: Embedder) -> None:
+    """An API tells the dimension of its model only by embedding something."""
+    if not embedder.dimension:
+        await embedder.embed_query("dimension")
 
 
 def points(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import importlib.metadata
+import tomllib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from chatbot.bootstrap import Services
 from chatbot.domain import ChatbotError
+from chatbot.settings import home
 from chatbot.web import metrics, problems
 
 TIMEOUT = 2.0
@@ -78,6 +79,6 @@ async def version(request: Request) -> dict[str, str]:
 
 @functools.cache
 def release() -> str:
-    """The version of the distribution that installed the `chatbot` command; "unknown" when none did."""
-    commands = importlib.metadata.entry_points(group="console_scripts", name="chatbot")
-    return next((c.dist.version for c in commands if c.dist), "unknown")
+    """The version that pyproject.toml gives, in the checkout and in the image alike."""
+    project: dict[str, Any] = tomllib.loads((home() / "pyproject.toml").read_text("utf-8"))["project"]
+    return project["version"]
