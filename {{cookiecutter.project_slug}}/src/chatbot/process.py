@@ -53,6 +53,7 @@ async def _run(services: Services, work: Work) -> None:
     try:
         await _database(services, stop)
         if not stop.is_set():
+            logger.info("ready")
             await work(services, stop)
     finally:
         await services.aclose()
