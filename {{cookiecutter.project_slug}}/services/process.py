@@ -26,6 +26,37 @@ class ServiceError(ChatbotError):
     """A service cannot start; the message says what to do."""
 
 
+def put_on_file(file: Path, pid: int) -> psutil.Process:
+    """Remember a process, so that another program can find it after this one was killed."""
+    process = psutil.Process(pid)
+    file.write_text(f"{pid} {process.create_time()}")
+    return process
+
+
+def running(file: Path) -> psutil.Process | None:
+    """The process that is on file, unless its pid is by now another program's."""
+    try:
+        pid, born = file.read_text().split()
+        process = psutil.Process(int(pid))
+        ours = str(process.create_time()) == born and process.status() != psutil.STATUS_ZOMBIE
+        return process if ours else None
+    except (OSError, ValueError, psutil.Error):
+        return None
+
+
+def stop(file: Path, patience: float = 10) -> None:
+    """Stop the process that is on file, if it runs: SIGTERM, then SIGKILL after `patience` seconds."""
+    process = running(file)
+    if process is not None:
+        process.terminate()
+        try:
+            process.wait(patience)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+    file.unlink(missing_ok=True)
+
+
 @dataclass
 class Process:
     """`command` and `url` are templates over host, port and data; `ready` is a path that answers 200, or empty."""
@@ -41,7 +72,7 @@ class Process:
     def start(self) -> str:
         """Its URL. A server that an earlier program left running on the folder is used."""
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
-        server = self._running()
+        server = running(self._pid)
         if server is None:
             self._port.write_text(str(self._free_port()))
             server = self._spawn()
@@ -49,15 +80,7 @@ class Process:
         return self.url.format(host=HOST, port=self._port.read_text())
 
     def stop(self) -> None:
-        server = self._running()
-        if server is not None:
-            server.terminate()
-            try:
-                server.wait(10)
-            except psutil.TimeoutExpired:
-                server.kill()
-                server.wait(5)
-            self._pid.unlink(missing_ok=True)
+        stop(self._pid)
         if self._child is not None:
             self._child.poll()  # lets Python know that it is over
             self._child = None
@@ -69,16 +92,6 @@ class Process:
     @property
     def _pid(self) -> Path:
         return self.folder / "pid"
-
-    def _running(self) -> psutil.Process | None:
-        """The server that is on file, unless its pid is by now another program's."""
-        try:
-            pid, born = self._pid.read_text().split()
-            server = psutil.Process(int(pid))
-            ours = str(server.create_time()) == born and server.status() != psutil.STATUS_ZOMBIE
-            return server if ours else None
-        except (OSError, ValueError, psutil.Error):
-            return None
 
     def _free_port(self) -> int:
         """The port of the last time if it is free, so that URLs stay the same, else any."""
@@ -107,9 +120,7 @@ class Process:
             self._child = subprocess.Popen(
                 [found, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        server = psutil.Process(self._child.pid)
-        self._pid.write_text(f"{server.pid} {server.create_time()}")
-        return server
+        return put_on_file(self._pid, self._child.pid)
 
     def _wait(self, server: psutil.Process) -> None:
         deadline = time.monotonic() + PATIENCE

@@ -15,6 +15,7 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -49,6 +50,13 @@ def run_command(command: Sequence[str]) -> int:
         return await _call(command, signalled)
 
     return _with_services(work)
+
+
+def folder() -> Path:
+    """What this machine's services and processes keep between two runs; git ignores it."""
+    path = settings.home() / ".services"
+    path.mkdir(exist_ok=True)
+    return path
 
 
 def procfile() -> dict[str, list[str]]:
@@ -95,7 +103,7 @@ def _services() -> AbstractContextManager[dict[str, str]]:
         from services import start
     except ModuleNotFoundError as error:
         raise ChatbotError(f"`chatbot dev` needs the checkout with what `make` installs: no {error.name}.") from None
-    return start(settings.home() / ".services", _configured())
+    return start(folder(), _configured())
 
 
 def _configured() -> dict[str, str]:
@@ -132,7 +140,10 @@ async def _serve(signalled: Signalled) -> int:
 
 
 class _Fleet:
-    """Processes that run side by side, what they print told apart by a prefix."""
+    """Processes that run side by side, what they print told apart by a prefix.
+
+    Each is on file: what a killed `chatbot dev` left behind is stopped before it is started anew.
+    """
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -140,8 +151,13 @@ class _Fleet:
         self._readers: list[asyncio.Task[None]] = []
 
     async def start(self, name: str, command: Sequence[str]) -> None:
+        from services.process import put_on_file, stop
+
+        file = folder() / f"{name}.pid"
+        await asyncio.to_thread(stop, file)
         colour = COLOURS[len(self._processes) % len(COLOURS)]
         process = await _spawn(command, stdout=PIPE, stderr=STDOUT, limit=LONGEST_LINE)
+        put_on_file(file, process.pid)
         self._processes[name] = process
         prefix = click.style(f"{name:<{self._width}} |", fg=colour)
         self._readers.append(asyncio.create_task(_print_lines(process, prefix)))

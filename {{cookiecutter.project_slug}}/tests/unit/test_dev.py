@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ import pytest
 
 from chatbot import dev, settings
 from chatbot.domain import ChatbotError
+from services.process import put_on_file
 from tests.processes import NOWHERE
 
 SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
@@ -23,7 +25,7 @@ STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SL
 
 
 @pytest.fixture
-def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def scripts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
     """What runs instead of each chatbot command, by its first word; services are none."""
     code = {"run": "pass", "web": SLEEP, "worker": SLEEP, "scheduler": SLEEP}
 
@@ -37,6 +39,7 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         monkeypatch.setenv(name, url)
     monkeypatch.setenv("SHUTDOWN_GRACE", "0.1")
     monkeypatch.setattr(dev, "migrate", migrated)
+    monkeypatch.setattr(dev, "folder", lambda: tmp_path)
     monkeypatch.setattr(dev, "_services", lambda: nullcontext({}))
     monkeypatch.setattr(dev, "_spawn", spawn)
     monkeypatch.setattr(dev, "MARGIN", 0.5)
@@ -73,6 +76,14 @@ def test_a_process_that_does_not_stop_is_killed(scripts: dict[str, str]) -> None
     scripts["web"] = STUBBORN
     with after(1, signal.SIGTERM):
         assert dev.run_processes() == 0
+
+
+def test_what_a_killed_run_left_behind_is_stopped(scripts: dict[str, str], tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", SLEEP]) as orphan:
+        put_on_file(tmp_path / "web.pid", orphan.pid)
+        with after(1, signal.SIGTERM):
+            assert dev.run_processes() == 0
+        orphan.wait(0)  # raises if it still runs
 
 
 def test_nothing_starts_when_the_migration_fails(
