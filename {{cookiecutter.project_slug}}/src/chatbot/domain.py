@@ -132,7 +132,7 @@ class Citation:
     page: int | None
     heading: str
     quote: str
-    """The words of the passage that carry the answer, verbatim."""
+    """The words of the passage that carry the answer, verbatim but for white space."""
 
 
 @dataclass(frozen=True, slots=True)

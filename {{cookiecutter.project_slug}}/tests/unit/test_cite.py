@@ -31,6 +31,9 @@ def test_other_ways_to_cite(written: str, shown: str) -> None:
 
 def test_the_quote_is_what_was_quoted_or_the_sentence_most_alike() -> None:
     assert check("“Prices rose by 3 %.” [1]", PASSAGES)[1][0].quote == "Prices rose by 3 %."
+    nested = "The “12 steps”\nare good. Prices"
+    passage = Passage(Chunk("c", "d", 0, nested, "H", 1, "en"), "T", "s", 1.0)
+    assert check("“The “12 steps” are good.” [1]", [passage])[1][0].quote == "The “12 steps” are good."
     assert check("In 2019 the taxes were falling [1].", PASSAGES)[1][0].quote == "The tax fell in 2019."
     assert check("« something else » [2]", PASSAGES)[1][0].quote == "Households pay more."
 

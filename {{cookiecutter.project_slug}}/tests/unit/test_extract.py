@@ -55,3 +55,11 @@ def test_numbers_in_brackets_of_a_quoted_text_are_not_citations() -> None:
     [quote] = answer(Question("Where was it shown?", "en"), [passage("It was shown in [12] by others.")])
     assert "[12]" not in quote
     assert quote.replace("\u2060", "") == "“It was shown in [12] by others.” [1]"
+
+
+def test_a_title_page_is_not_quoted_for_having_all_the_words() -> None:
+    title = "A short course about fitting models"
+    text = f"{title} by Ariel. The models are fitted with curve_fit."
+    page = Passage(Chunk("c", "d", 0, text, "", 1, "en"), title, "source", 1.0, 0.9)
+    quotes = answer(Question("How are models fitted in the short course?", "en"), [page])
+    assert quotes == ["“The models are fitted with curve_fit.” [1]"]

@@ -11,7 +11,7 @@ from chatbot.rag.analyse import query_terms, sentences, terms
 MARKER = re.compile(r"(\s*)[\[【](\d{1,3}(?:\s*[,;]\s*\d{1,3})*)[\]】]")
 UNFINISHED = re.compile(r"\s*(?:[\[【][\d,;\s]*)?\Z")
 """The end of a piece of text that may be the beginning of a marker."""
-QUOTATION = re.compile(r"[“«]\s*([^“”«»]+?)\s*[”»]")
+OPENING, CLOSING = re.compile(r"[“«]\s*"), re.compile(r"\s*[”»]")
 WORD_JOINER = "\u2060"
 
 
@@ -89,9 +89,16 @@ def _citation(number: int, claim: str, passage: Passage) -> Citation:
 
 def _quote(claim: str, passage: Passage) -> str:
     """The words of the passage that the claim quotes, or else its sentence that has most of the claim's words."""
-    text = passage.chunk.text
-    for quoted in reversed(QUOTATION.findall(claim.replace(WORD_JOINER, ""))):
-        if quoted in text:
-            return str(quoted)
+    text = " ".join(passage.chunk.text.split())
+    if quoted := _longest_quotation(" ".join(claim.replace(WORD_JOINER, "").split()), text):
+        return quoted
     wanted = set(query_terms(" ".join(sentences(claim)[-1:])))
     return max(sentences(text), key=lambda s: len(wanted.intersection(terms(s, passage.chunk.language))), default=text)
+
+
+def _longest_quotation(claim: str, text: str) -> str:
+    """What stands between quotation marks in the claim and likewise in the text; marks may be nested. "" for none."""
+    starts = [mark.end() for mark in OPENING.finditer(claim)]
+    ends = [mark.start() for mark in CLOSING.finditer(claim)]
+    quoted = (claim[start:end] for start in starts for end in ends if start < end)
+    return max((words for words in quoted if words in text), key=len, default="")

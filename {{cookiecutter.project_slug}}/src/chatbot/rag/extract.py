@@ -22,6 +22,7 @@ BEFORE_WEIGHT, AFTER_WEIGHT = 0.3, 0.2
 """Tuned on XQuAD; flat around these values."""
 CLOSE = 0.84
 """Similarity from which a passage is quoted that shares no word with the question, being in another language."""
+TITLE_SHARE = 0.3
 LONGEST = 1000
 """Characters of one sentence that are quoted."""
 
@@ -63,7 +64,7 @@ def answer(question: Question, passages: Sequence[Passage]) -> list[str]:
     chosen = _best(question.text, passages, candidates) or _nearest(passages, candidates)
     quotation = QUOTATION[question.language]
     return [
-        f"{quotation.format(guarded(passages[number].chunk.text[start:end]))} [{number + 1}]"
+        f"{quotation.format(guarded(' '.join(passages[number].chunk.text[start:end].split())))} [{number + 1}]"
         for number, start, end in _stretches(chosen, candidates)
     ]
 
@@ -91,7 +92,7 @@ def _best(question: str, passages: Sequence[Passage], candidates: Sequence[Candi
         passage = passages[candidate.passage]
         sentence = passage.chunk.text[candidate.start : candidate.end]
         overlap = _overlap(stems, weights, candidate)
-        if overlap and sentence not in scores:
+        if overlap and sentence not in scores and not _is_title(sentence, passage.title):
             score = overlap + PASSAGE_WEIGHT * passage.score / top + CUE_WEIGHT * _fits(question, sentence)
             scores[sentence] = score, candidate
     ranked = sorted(scores.values(), key=lambda item: -item[0])
@@ -126,6 +127,11 @@ def _fits(question: str, sentence: str) -> bool:
         known = {word.lower() for word in WORD.findall(question)}
         return any(not known.issuperset(WORD.findall(name.lower())) for name in NAME.findall(sentence))
     return False
+
+
+def _is_title(sentence: str, title: str) -> bool:
+    """Whether it is the title itself, on a title page with what surrounds it there: it has the words and no answer."""
+    return sentence.startswith(title) and len(title) > TITLE_SHARE * len(sentence)
 
 
 def _nearest(passages: Sequence[Passage], candidates: Sequence[Candidate]) -> list[Candidate]:
