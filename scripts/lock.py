@@ -1,8 +1,9 @@
 """Write the locks of this repository, with the network: `make lock`.
 
-templates/requirements.lock   every choice of every factor, universal and hashed. The last line of each package says who
-                              needs it (`# for: core, queue.redis`); the post-generation hook keeps what was chosen.
-requirements.lock             the tools of this repository itself, from pyproject.toml.
+the skeleton's requirements-dev.lock   every choice of every factor, universal and hashed. The last line of each package
+                                       says who needs it (`# for: core, queue.redis`); the post-generation hook keeps
+                                       what was chosen.
+requirements.lock                      the tools of this repository itself, from pyproject.toml.
 
 The union is resolved once, so a package has the same version in every combination. Then each part is resolved again
 under those versions, which tells exactly what it needs: extras and markers make «via» comments say too much.
@@ -19,7 +20,8 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-UNION = ROOT / "templates" / "requirements.lock"
+SKELETON = ROOT / "{{cookiecutter.project_slug}}"
+UNION = SKELETON / "requirements-dev.lock"
 FACTORS = ("vector_db", "queue", "secrets_backend")
 PYTHON = "3.11"
 
@@ -27,7 +29,7 @@ PYTHON = "3.11"
 def parts() -> dict[str, list[str]]:
     """The requirements of each part: core, dev, every choice as `factor.choice`, its tools as `dev.factor.choice`."""
     context = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
-    skeleton = (ROOT / "{{cookiecutter.project_slug}}" / "pyproject.toml").read_text("utf-8")
+    skeleton = (SKELETON / "pyproject.toml").read_text("utf-8")
     plain = tomllib.loads(re.sub(r"\{%.*?%\}|^.*\{\{ dependency \}\}.*$|\{\{.*?\}\}", "", skeleton, flags=re.M))
     found = {"core": plain["project"]["dependencies"], "dev": plain["dependency-groups"]["dev"]}
     for factor in FACTORS:

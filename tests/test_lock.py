@@ -8,10 +8,10 @@ import sys
 from importlib.metadata import version
 
 import pytest
-from conftest import COVERING, FACTORS, ROOT, clean_environment, spelled
+from conftest import COVERING, FACTORS, ROOT, SKELETON, clean_environment, spelled
 from packaging.requirements import Requirement
 
-UNION = (ROOT / "templates" / "requirements.lock").read_text("utf-8")
+UNION = (SKELETON / "requirements-dev.lock").read_text("utf-8")
 IMPORT_ALL = """
 import importlib, pkgutil, chatbot
 modules = [module.name for module in pkgutil.walk_packages(chatbot.__path__, "chatbot.")]
