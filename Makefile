@@ -7,7 +7,7 @@ export UV_SYSTEM_CERTS := 1
 
 .PHONY: demo test check batch lock docs bench clean
 
-demo: .venv/installed  ## generate the default chatbot, index its corpus, answer one question
+demo: .venv/installed  ## generate the default chatbot, index its manual, answer one question
 	@rm -rf $(DEMO)
 	@$(BIN)/cookiecutter . --no-input --output-dir $(DEMO)
 	@PATH="$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(DEMO)/cired-chatbot demo

@@ -64,7 +64,7 @@ def begin_history():
 
 NEXT = """
 {project_name} is in {project_slug}/. Next, there:
-  make demo    index its corpus and answer a first question, offline
+  make demo    index its manual and answer a first question, offline
   make run     everything, with the chat page on http://127.0.0.1:8000
   make test    its tests, against the real services
 Its README.md says how to add your documents, configure and deploy."""

@@ -26,7 +26,8 @@ SKELETON = ROOT / "{{cookiecutter.project_slug}}"
 COMBINATIONS = [
     dict(zip(FACTORS, choices, strict=True)) for choices in itertools.product(*(CONTEXT[name] for name in FACTORS))
 ]
-COVERING = [COMBINATIONS[0], {name: CONTEXT[name][-1] for name in FACTORS}]
+OTHERS = {"corpus": "hal", "language": "fr"}
+COVERING = [COMBINATIONS[0], {name: CONTEXT[name][-1] for name in FACTORS} | OTHERS]
 """Few combinations in which each choice occurs: for what takes minutes."""
 
 

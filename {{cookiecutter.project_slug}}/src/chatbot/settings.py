@@ -141,7 +141,8 @@ def variables() -> list[str]:
 
 def masked(settings: Settings) -> dict[str, str]:
     """Every variable with its value, secrets as stars: for `chatbot config show`."""
-    return {name.upper(): str(getattr(settings, name)) for name in type(settings).model_fields}
+    values = {name.upper(): getattr(settings, name) for name in type(settings).model_fields}
+    return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
 def home() -> Path:
