@@ -63,3 +63,9 @@ def test_a_title_page_is_not_quoted_for_having_all_the_words() -> None:
     page = Passage(Chunk("c", "d", 0, text, "", 1, "en"), title, "source", 1.0, 0.9)
     quotes = answer(Question("How are models fitted in the short course?", "en"), [page])
     assert quotes == ["“The models are fitted with curve_fit.” [1]"]
+
+
+def test_a_label_is_not_quoted_for_its_neighbours_words() -> None:
+    page = passage("Software\n\nStateMint reduces linear graphs to equations. Contact")
+    quotes = answer(Question("What does StateMint make of linear graphs?", "en"), [page])
+    assert quotes == ["“StateMint reduces linear graphs to equations.” [1]"]

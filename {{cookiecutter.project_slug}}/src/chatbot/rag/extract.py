@@ -23,6 +23,9 @@ BEFORE_WEIGHT, AFTER_WEIGHT = 0.3, 0.2
 CLOSE = 0.84
 """Similarity from which a passage is quoted that shares no word with the question, being in another language."""
 TITLE_SHARE = 0.3
+"""Share of the title in a sentence from which that sentence is a title page's."""
+FEWEST_WORDS = 3
+"""Less is a label in a margin, which its neighbours' words would lift."""
 LONGEST = 1000
 """Characters of one sentence that are quoted."""
 
@@ -76,10 +79,14 @@ def guarded(text: str) -> str:
 
 def _candidates(number: int, passage: Passage) -> list[Candidate]:
     text = passage.chunk.text
-    spans = [span for span in sentence_spans(text) if span[1] - span[0] <= LONGEST]
+    spans = [(start, end) for start, end in sentence_spans(text) if _is_quotable(text[start:end])]
     words = [frozenset(terms(text[start:end], passage.chunk.language)) for start, end in spans]
     around = [frozenset[str](), *words, frozenset[str]()]
     return [Candidate(number, *span, words[i], before=around[i], after=around[i + 2]) for i, span in enumerate(spans)]
+
+
+def _is_quotable(sentence: str) -> bool:
+    return len(sentence) <= LONGEST and len(WORD.findall(sentence)) >= FEWEST_WORDS
 
 
 def _best(question: str, passages: Sequence[Passage], candidates: Sequence[Candidate]) -> list[Candidate]:
