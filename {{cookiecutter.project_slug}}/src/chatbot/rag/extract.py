@@ -79,14 +79,16 @@ def guarded(text: str) -> str:
 
 def _candidates(number: int, passage: Passage) -> list[Candidate]:
     text = passage.chunk.text
-    spans = [(start, end) for start, end in sentence_spans(text) if _is_quotable(text[start:end])]
+    spans = [(start, end) for start, end in sentence_spans(text) if _is_quotable(text[start:end], passage.title)]
     words = [frozenset(terms(text[start:end], passage.chunk.language)) for start, end in spans]
     around = [frozenset[str](), *words, frozenset[str]()]
     return [Candidate(number, *span, words[i], before=around[i], after=around[i + 2]) for i, span in enumerate(spans)]
 
 
-def _is_quotable(sentence: str) -> bool:
-    return len(sentence) <= LONGEST and len(WORD.findall(sentence)) >= FEWEST_WORDS
+def _is_quotable(sentence: str, title: str) -> bool:
+    """Neither a label nor, on a title page, the title with what surrounds it: that has the words and no answer."""
+    is_title = sentence.startswith(title) and len(title) > TITLE_SHARE * len(sentence)
+    return len(sentence) <= LONGEST and len(WORD.findall(sentence)) >= FEWEST_WORDS and not is_title
 
 
 def _best(question: str, passages: Sequence[Passage], candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -99,7 +101,7 @@ def _best(question: str, passages: Sequence[Passage], candidates: Sequence[Candi
         passage = passages[candidate.passage]
         sentence = passage.chunk.text[candidate.start : candidate.end]
         overlap = _overlap(stems, weights, candidate)
-        if overlap and sentence not in scores and not _is_title(sentence, passage.title):
+        if overlap and sentence not in scores:
             score = overlap + PASSAGE_WEIGHT * passage.score / top + CUE_WEIGHT * _fits(question, sentence)
             scores[sentence] = score, candidate
     ranked = sorted(scores.values(), key=lambda item: -item[0])
@@ -134,11 +136,6 @@ def _fits(question: str, sentence: str) -> bool:
         known = {word.lower() for word in WORD.findall(question)}
         return any(not known.issuperset(WORD.findall(name.lower())) for name in NAME.findall(sentence))
     return False
-
-
-def _is_title(sentence: str, title: str) -> bool:
-    """Whether it is the title itself, on a title page with what surrounds it there: it has the words and no answer."""
-    return sentence.startswith(title) and len(title) > TITLE_SHARE * len(sentence)
 
 
 def _nearest(passages: Sequence[Passage], candidates: Sequence[Candidate]) -> list[Candidate]:
