@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from chatbot.adapters.database import Database
+from chatbot.adapters.database import Database, matching
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point
 
 SCHEMES = ("postgresql", "postgres")
@@ -86,7 +86,7 @@ class PgVector:
         )
 
     async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
-        conditions, parameters = _conditions(filters)
+        conditions, parameters = matching("metadata", filters)
         statement = SEARCH.format(table=_table(index), conditions=conditions)
         async with self._database.transaction() as connection:
             await connection.execute(TUNE, {"ef": str(min(max(2 * limit, 100), 1000))})
@@ -132,13 +132,3 @@ def _table(index: str) -> str:
 
 def _literal(vector: Sequence[float]) -> str:
     return "[" + ",".join(map(repr, map(float, vector))) + "]"
-
-
-def _conditions(filters: Filters) -> tuple[str, dict[str, object]]:
-    """SQL and its parameters. A JSONB list contains each of its values, and a scalar itself: one test for both."""
-    conditions, parameters = ["true"], dict[str, object]()
-    for number, (key, accepted) in enumerate(filters.items()):
-        conditions.append(f"metadata -> %(key{number})s @> ANY(%(values{number})s::jsonb[])")
-        parameters[f"key{number}"] = key
-        parameters[f"values{number}"] = [json.dumps(value) for value in accepted]
-    return " AND ".join(conditions), parameters

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+import httpx2
+
 from chatbot import settings
 from chatbot.adapters.documents import document_id
 from chatbot.bootstrap import Services
@@ -25,6 +27,7 @@ from chatbot.domain import (
     Usage,
 )
 from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
+from chatbot.web.app import create_app
 from tests.processes import NOWHERE
 
 DOWN = Unavailable("the model", "try again later")
@@ -186,3 +189,7 @@ def fake_services(answerer: FakeAnswerer | None = None, **variables: Any) -> Ser
         answerer=answerer or FakeAnswerer(),
         ingester=FakeIngester(documents),
     )
+
+
+def client_of(services: Services) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(create_app(services)), base_url="http://bot")

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
 
 from chatbot.bootstrap import Services
-from chatbot.web.app import create_app
-from tests.unit.fakes import FakeAnswerer, fake_services
-
-
-def client_of(services: Services) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(create_app(services)), base_url="http://bot")
-
-
-@pytest.fixture
-def services() -> Services:
-    return fake_services()
-
-
-@pytest.fixture
-async def client(services: Services) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client_of(services) as client:
-        yield client
+from tests.unit.fakes import FakeAnswerer, client_of, fake_services
 
 
 def events_of(text: str) -> list[tuple[str, dict[str, Any]]]:

@@ -9,7 +9,6 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,9 @@ import pytest
 from chatbot.bootstrap import Services
 from chatbot.web.app import create_app
 from tests.unit.fakes import FakeAnswerer, fake_services
-from tests.unit.test_web_api import client_of, events_of
+from tests.unit.test_web_api import events_of
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def services() -> Services:
-    return fake_services()
-
-
-@pytest.fixture
-async def client(services: Services) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client_of(services) as client:
-        yield client
 
 
 async def test_process_is_alive_though_everything_is_down(client: httpx2.AsyncClient, services: Services) -> None:

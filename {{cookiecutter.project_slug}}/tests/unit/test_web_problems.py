@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -14,21 +13,10 @@ from chatbot.bootstrap import Services
 from chatbot.domain import InvalidConfiguration
 from chatbot.telemetry import configure_logging
 from chatbot.web.app import create_app
-from tests.unit.fakes import DOWN, FakeAnswerer, fake_services
-from tests.unit.test_web_api import client_of, events_of
+from tests.unit.fakes import DOWN, FakeAnswerer, client_of, fake_services
+from tests.unit.test_web_api import events_of
 
 CANARY = "canary-7f3a"
-
-
-@pytest.fixture
-def services() -> Services:
-    return fake_services()
-
-
-@pytest.fixture
-async def client(services: Services) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client_of(services) as client:
-        yield client
 
 
 def problem(response: httpx2.Response, status: int) -> dict[str, Any]:
@@ -177,18 +165,7 @@ async def test_error_in_mid_stream_is_the_last_event(error: Exception, status: i
     assert CANARY not in response.text
 
 
-@pytest.fixture
-def _json_logs() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.getLogger("chatbot").setLevel(logging.NOTSET)
-    logging.captureWarnings(False)
-
-
-@pytest.mark.usefixtures("_json_logs")
+@pytest.mark.usefixtures("_logging_restored")
 async def test_neither_question_nor_key_reaches_logs_or_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("DEBUG")
     headers = {"Authorization": "Bearer key-91c2", "X-Request-ID": f"{CANARY} not sane"}

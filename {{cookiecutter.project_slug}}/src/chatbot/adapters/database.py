@@ -9,6 +9,7 @@ Plain SQL on the driver: an object-relational layer would double the start-up ti
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from chatbot.domain import InvalidConfiguration, Unavailable
+from chatbot.domain import Filters, InvalidConfiguration, Unavailable
 
 CONNECT_TIMEOUT = 3
 """Seconds, also for a connection to come free."""
@@ -81,3 +82,16 @@ class Database:
             )
         await self._pool.open()
         return self._pool
+
+
+def matching(column: str, filters: Filters) -> tuple[str, dict[str, object]]:
+    """The condition, in SQL with its parameters, that a JSONB column of metadata passes the filters.
+
+    A JSONB list contains each of its values, and a scalar itself: one test for both.
+    """
+    conditions, parameters = ["true"], dict[str, object]()
+    for number, (key, accepted) in enumerate(filters.items()):
+        conditions.append(f"{column} -> %(key{number})s @> ANY(%(values{number})s::jsonb[])")
+        parameters[f"key{number}"] = key
+        parameters[f"values{number}"] = [json.dumps(value) for value in accepted]
+    return " AND ".join(conditions), parameters

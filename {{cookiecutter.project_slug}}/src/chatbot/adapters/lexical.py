@@ -8,10 +8,9 @@ never negative: ln(1 + (N - df + 0.5) / (df + 0.5)).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-from chatbot.adapters.database import Database
+from chatbot.adapters.database import Database, matching
 from chatbot.domain import Filters, Hit
 
 K1 = 1.2
@@ -50,18 +49,8 @@ class LexicalIndex:
 
     async def search(self, terms: Sequence[str], limit: int, filters: Filters) -> list[Hit]:
         """The chunks that hold some of the terms (stems, as `rag.analyse` makes them), best first."""
-        conditions, values = _conditions(filters)
+        conditions, values = matching("known", filters)
         among = AMONG.format(conditions=conditions) if filters else ""
         weights = {"terms": sorted(set(terms)), "limit": limit, "k1": K1, "b": B}
         rows = await self._database.rows(SEARCH.format(among=among), weights | values)
         return [Hit(row["id"], row["score"]) for row in rows]
-
-
-def _conditions(filters: Filters) -> tuple[str, dict[str, object]]:
-    """SQL and its parameters. A JSONB list contains each of its values, and a scalar itself: one test for both."""
-    conditions, values = [], dict[str, object]()
-    for number, (key, accepted) in enumerate(filters.items()):
-        conditions.append(f"known -> %(key{number})s @> ANY(%(values{number})s::jsonb[])")
-        values[f"key{number}"] = key
-        values[f"values{number}"] = [json.dumps(value) for value in accepted]
-    return " AND ".join(conditions), values

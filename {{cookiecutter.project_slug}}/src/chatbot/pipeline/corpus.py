@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from chatbot.adapters.jobs import submit
 from chatbot.domain import ChatbotError, Document, Job, Metadata, UnreadableDocument
 from chatbot.pipeline.harvest import harvest
+from chatbot.pipeline.index import every_document
 from chatbot.rag.parse import SUFFIXES
 
 if TYPE_CHECKING:
@@ -130,12 +131,8 @@ async def enqueue(services: Services, items: Iterable[Item], watch: Watch) -> As
 
 async def missing(services: Services, belongs: Callable[[Document], bool], present: set[str]) -> list[Document]:
     """The documents that belong to a corpus and whose source is not in `present` any more."""
-    gone: list[Document] = []
-    after: str | None = None
-    while page := await services.documents.list(200, after):
-        gone += [each for each in page if belongs(each) and each.source not in present]
-        after = page[-1].id
-    return gone
+    documents = every_document(services)
+    return [each async for each in documents if belongs(each) and each.source not in present]
 
 
 def below(sources: Iterable[str]) -> Callable[[Document], bool]:

@@ -43,7 +43,7 @@ async def _copy(
     """One pass over the documents whose content is not in `copied` yet; False when there was none."""
     found = False
     total, _ = await services.documents.count()
-    async for document in _all(services):
+    async for document in every_document(services):
         if copied.get(document.id, "") == document.content_hash:
             continue
         await _copy_document(services, index, document)
@@ -61,7 +61,7 @@ async def _copy_document(services: Services, index: str, document: Document) -> 
     await services.vectors.delete(index, document.id, keep=[each.id for each in chunks])
 
 
-async def _all(services: Services) -> AsyncIterator[Document]:
+async def every_document(services: Services) -> AsyncIterator[Document]:
     """Every document, in the order of ids."""
     after: str | None = None
     while page := await services.documents.list(PAGE, after):
