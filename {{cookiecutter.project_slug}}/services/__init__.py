@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import IO
 
 from services.postgres import Postgres
-from services.process import Process, ServiceError
+from services.process import Folder, Process, ServiceError
 
 __all__ = ["ServiceError", "start"]
 
 DATABASE = "DATABASE_URL"
+Server = Postgres | Process | Folder
 
 
 @contextmanager
@@ -43,17 +44,18 @@ def start(folder: Path, environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
                     _stop(folder, servers)
 
 
-def _servers(folder: Path, environ: Mapping[str, str]) -> dict[str, Postgres | Process]:
+def _servers(folder: Path, environ: Mapping[str, str]) -> dict[str, Server]:
     """By variable, without those that `environ` names."""
     declared = tomllib.loads(Path(__file__).with_name("services.toml").read_text())
-    servers: dict[str, Postgres | Process] = {} if environ.get(DATABASE) else {DATABASE: Postgres(folder / "postgres")}
+    servers: dict[str, Server] = {} if environ.get(DATABASE) else {DATABASE: Postgres(folder / "postgres")}
     for name, service in declared.items():
         if not environ.get(service["variable"]):
-            servers[service["variable"]] = Process(folder / name, **service)
+            served = Process(folder / name, **service) if service["command"] else Folder(folder / name, service["url"])
+            servers[service["variable"]] = served
     return servers
 
 
-def _start(folder: Path, servers: Mapping[str, Postgres | Process]) -> dict[str, str]:
+def _start(folder: Path, servers: Mapping[str, Server]) -> dict[str, str]:
     try:
         urls = {variable: server.start() for variable, server in servers.items()}
     except BaseException:
@@ -63,7 +65,7 @@ def _start(folder: Path, servers: Mapping[str, Postgres | Process]) -> dict[str,
     return urls
 
 
-def _stop(folder: Path, servers: Mapping[str, Postgres | Process]) -> None:
+def _stop(folder: Path, servers: Mapping[str, Server]) -> None:
     (folder / "env").unlink(missing_ok=True)
     for server in servers.values():
         server.stop()

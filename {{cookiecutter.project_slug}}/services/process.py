@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,8 @@ import psutil
 from chatbot.domain import ChatbotError
 
 HOST = "127.0.0.1"
+ROOT = Path(__file__).parents[1]
+"""Where a server of this folder's own, `python -m services.…`, is found."""
 PATIENCE = 60.0
 """Seconds for a server to be ready, on a slow machine."""
 
@@ -58,14 +61,33 @@ def stop(file: Path, patience: float = 10) -> None:
 
 
 @dataclass
+class Folder:
+    """What needs no server: a folder of its own, which `url` names by {data}."""
+
+    folder: Path
+    url: str
+
+    def start(self) -> str:
+        data = self.folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        return self.url.format(data=data)
+
+    def stop(self) -> None: ...
+
+
+@dataclass
 class Process:
-    """`command` and `url` are templates over host, port and data; `ready` is a path that answers 200, or empty."""
+    """`command`, `url` and the values of `environ` are templates over host, port and data.
+
+    `ready` is a path that answers 200, or empty: then the port only has to accept a connection.
+    """
 
     folder: Path
     variable: str
     command: str
     url: str
     ready: str
+    environ: Mapping[str, str] = field(default_factory=dict)
     _child: subprocess.Popen[bytes] | None = None
     """The server, when it was this program that started it."""
 
@@ -115,10 +137,16 @@ class Process:
                 f"{program} is not installed: install it (Debian, Ubuntu: apt install {program}), "
                 f"or set {self.variable} to a server that runs."
             )
+        environ = {name: template.format(**values) for name, template in self.environ.items()}
         with (self.folder / "log").open("ab") as log:
             # In a session of its own, so that Ctrl-C stops the bot first and the server after it.
             self._child = subprocess.Popen(
-                [found, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [found, *arguments],
+                env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         return put_on_file(self._pid, self._child.pid)
 
