@@ -15,20 +15,29 @@ SERVICES = tomllib.loads((home() / "services" / "services.toml").read_text())
 LOCAL = {service["variable"]: service for service in SERVICES.values()}
 
 
-def test_compose_attaches_what_runs_on_a_laptop() -> None:
+def attached() -> dict[str, str]:
+    """The URLs that compose gives the processes, by variable."""
     compose = (home() / "deploy" / "compose.yaml").read_text()
-    attached = set(re.findall(r"^    ((?:DATABASE|VECTOR_DB|QUEUE)_URL):", compose, re.M))
-    assert attached == {"DATABASE_URL", *LOCAL}
+    return dict(re.findall(r"^    ((?:DATABASE|VECTOR_DB|QUEUE)_URL): (.*)", compose, re.M))
+
+
+def test_compose_attaches_what_runs_on_a_laptop_or_env_has_to_name_it() -> None:
+    example = (home() / ".env.example").read_text()
+    required = {variable for variable in LOCAL if re.search(rf"^{variable}=$", example, re.M)}
+    assert required == LOCAL.keys()
+    assert {"DATABASE_URL"} <= attached().keys() <= {"DATABASE_URL", *LOCAL}
+
+
+def test_compose_runs_a_server_for_each_address_it_attaches() -> None:
     backing = {name for name, block in compose_services().items() if "*chatbot" not in block}
-    assert len(backing) == len(attached)
+    hosts = {re.sub(r"^\w+://(.*@)?|[:/].*$", "", url) for url in attached().values()}
+    assert backing == hosts - {""}
 
 
 def test_compose_speaks_the_same_protocols() -> None:
-    compose = (home() / "deploy" / "compose.yaml").read_text()
-    for variable, service in LOCAL.items():
-        found = re.search(rf"^    {variable}: (\w+)://", compose, re.M)
-        assert found
-        assert found[1] == service["url"].partition("://")[0]
+    for variable, url in attached().items():
+        if variable in LOCAL:
+            assert url.partition("://")[0] == LOCAL[variable]["url"].partition("://")[0]
 
 
 def test_postgresql_is_of_the_same_major_version(environ: Mapping[str, str]) -> None:
