@@ -5,7 +5,7 @@ DEMO := build/demo
 # Trust what the machine trusts: institutions have proxies with certificates of their own.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: demo test check batch lock docs bench clean
+.PHONY: demo test combo check batch lock docs bench clean
 
 demo: .venv/installed  ## generate the default chatbot, index its manual, answer one question
 	@rm -rf $(DEMO)
@@ -13,7 +13,10 @@ demo: .venv/installed  ## generate the default chatbot, index its manual, answer
 	@PATH="$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(DEMO)/cired-chatbot demo
 
 test: .venv/installed  ## render and test every combination
-	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+combo: .venv/installed  ## test one combination alone: make combo VECTOR_DB=qdrant QUEUE=nats SECRETS=vault
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -v "tests/test_combinations.py::test_combination[$(VECTOR_DB)-$(QUEUE)-$(SECRETS)]"
 
 check: .venv/installed  ## lint and format of the template's own Python
 	@$(BIN)/ruff check hooks scripts tests benchmarks

@@ -22,17 +22,30 @@ CATALOG: dict[str, Any] = CONTEXT["_catalog"]
 FACTORS = {"vector_db": "vector_store", "queue": "queue", "secrets_backend": "secrets"}
 """Each factor choice and the folder of its adapters under templates/."""
 SKELETON = ROOT / "{{cookiecutter.project_slug}}"
+RESULTS = ROOT / "build" / "combinations.json"
+"""What the last run found of each combination."""
 
 COMBINATIONS = [
     dict(zip(FACTORS, choices, strict=True)) for choices in itertools.product(*(CONTEXT[name] for name in FACTORS))
 ]
 OTHERS = {"corpus": "hal", "language": "fr"}
-COVERING = [COMBINATIONS[0], {name: CONTEXT[name][-1] for name in FACTORS} | OTHERS]
+COVERING = [
+    {name: CONTEXT[name][row % len(CONTEXT[name])] for name in FACTORS} | (OTHERS if row % 2 else {})
+    for row in range(max(len(CONTEXT[name]) for name in FACTORS))
+]
 """Few combinations in which each choice occurs: for what takes minutes."""
 
 
 def spelled(answers: dict[str, str]) -> str:
-    return "-".join(answers.values()) or "defaults"
+    return "-".join(answers[name] for name in FACTORS)
+
+
+def cases(combinations: list[dict[str, str]], purpose: str) -> list[Any]:
+    """Parameters that keep all tests of one combination in one process, so that it is baked there and nowhere else."""
+    return [
+        pytest.param(answers, id=spelled(answers), marks=pytest.mark.xdist_group(f"{purpose}-{spelled(answers)}"))
+        for answers in combinations
+    ]
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,19 @@ class BakedProject:
         done = subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True, timeout=1500)
         assert done.returncode == 0, f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many combinations passed and how long they took; `make docs` makes a page of what is written here."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    found = [dict(report.user_properties) | {"passed": report.passed} for report in reports]
+    checked = [entry for entry in found if "combination" in entry]
+    if checked:
+        passed = sum(entry["passed"] for entry in checked)
+        seconds = sum(entry["seconds"] for entry in checked if "seconds" in entry)
+        terminalreporter.write_line(f"combinations: {passed} of {len(checked)} passed, {seconds:.0f} s of work")
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(checked, indent=1), "utf-8")
 
 
 def clean_environment() -> dict[str, str]:
@@ -87,13 +113,13 @@ def copy(bake: Callable[..., BakedProject], tmp_path: Path) -> Callable[..., Bak
     return copied
 
 
-@pytest.fixture(params=COMBINATIONS, ids=spelled)
+@pytest.fixture(params=cases(COMBINATIONS, "render"))
 def project(request: pytest.FixtureRequest, bake: Callable[..., BakedProject]) -> BakedProject:
     """Every combination of the factor choices."""
     return bake(**request.param)
 
 
-@pytest.fixture(params=COVERING, ids=spelled)
+@pytest.fixture(params=cases(COVERING, "run"))
 def fresh(request: pytest.FixtureRequest, copy: Callable[..., BakedProject]) -> BakedProject:
     """A copy of a few combinations that hold each choice, for what takes minutes."""
     return copy(**request.param)

@@ -1,0 +1,145 @@
+"""Every combination as its owner gets it: its own environment from its own lock, its imports, types and own tests.
+
+Downloads, compiled bytecode and mypy's cache are shared, environments are not: each is made from nothing. A failure
+names the combination, the step, and the command that repeats it alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, BakedProject, clean_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PROBE = Path(__file__).with_name("probe.py")
+OWN_TESTS = ["tests/unit", "tests/twelve_factors", "tests/twelve_factors/test_09_disposability.py"]
+"""What needs no server: the unit tests, and that web, worker and scheduler boot and stop."""
+
+
+class Environment:
+    """A virtual environment for one project, and what runs in it."""
+
+    def __init__(self, path: Path, project: BakedProject, shared: Path) -> None:
+        self.project, self._path = project, path
+        self._environ = {
+            **clean_environment(),
+            "PATH": f"{path / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(project.path / "src"),
+            "PYTHONPYCACHEPREFIX": str(shared / "bytecode"),
+            "MYPY_CACHE_DIR": str(shared / "mypy"),
+        }
+        self.run("uv", "venv", "--quiet", "--clear", str(path))
+
+    def install(self, lock: str) -> None:
+        """Exactly what the lock names, checked against its hashes."""
+        python = str(self._path / "bin" / "python")
+        self.run("uv", "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock)
+
+    def run(self, *command: str) -> str:
+        done = subprocess.run(
+            command, cwd=self.project.path, env=self._environ, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def installed(self) -> dict[str, Distribution]:
+        (site,) = self._path.glob("lib/python*/site-packages")
+        return {canonicalize_name(found.name): found for found in distributions(path=[str(site)])}
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture
+def environment(project: BakedProject, shared: Path, request: pytest.FixtureRequest) -> Iterator[Environment]:
+    try:
+        yield Environment(shared / "environment", project, shared)
+    except AssertionError as error:
+        pytest.fail(f"no environment\n{error}")
+
+
+def needed(declared: list[str], installed: dict[str, Distribution]) -> set[str]:
+    """The distributions that the declared requirements need here, by following what each one says it requires."""
+    found: set[str] = set()
+    followed: set[tuple[str, str]] = set()
+    waiting = [(Requirement(line), "") for line in declared]
+    while waiting:
+        requirement, extra = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        found.add(name)
+        for wanted in {"", *requirement.extras}:
+            if name in installed and (name, wanted) not in followed:
+                followed.add((name, wanted))
+                waiting += [(Requirement(line), wanted) for line in installed[name].requires or []]
+    return found
+
+
+def runtime_lock_is_exact(environment: Environment) -> None:
+    environment.install("requirements.lock")
+    installed = environment.installed()
+    assert needed(environment.project.pyproject()["project"]["dependencies"], installed) == installed.keys()
+
+
+def every_module_imports(environment: Environment) -> None:
+    found = json.loads(environment.run("python", str(PROBE)))
+    assert found["missing"] == []
+    assert found["modules"] >= 25
+
+
+def types_are_right(environment: Environment) -> None:
+    environment.install("requirements-dev.lock")
+    environment.run("mypy")
+
+
+def own_tests_pass(environment: Environment) -> int:
+    output = environment.run("python", "-m", "pytest", "-q", "-m", "not services", "-p", "no:cacheprovider", *OWN_TESTS)
+    summary = output.strip().splitlines()[-1]
+    assert "skipped" not in summary, output
+    return int(re.search(r"(\d+) passed", summary)[1])
+
+
+STEPS: list[Callable[[Environment], int | None]] = [
+    runtime_lock_is_exact,
+    every_module_imports,
+    types_are_right,
+    own_tests_pass,
+]
+
+
+def test_combination(environment: Environment, request: pytest.FixtureRequest, record_property) -> None:
+    answers = request.node.callspec.params["project"]
+    record_property("combination", answers)
+    began = time.monotonic()
+    for step in STEPS:
+        started = time.monotonic()
+        try:
+            tests = step(environment)
+        except AssertionError as error:
+            repeat = "make combo VECTOR_DB={vector_db} QUEUE={queue} SECRETS={secrets_backend}".format(**answers)
+            pytest.fail(f"{request.node.callspec.id}: not so: {step.__name__}. Repeat it alone: {repeat}\n\n{error}")
+        record_property(step.__name__, round(time.monotonic() - started, 1))
+    record_property("tests", tests)
+    record_property("seconds", round(time.monotonic() - began, 1))
+
+
+def test_make_combo_repeats_one_combination() -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "combo", "VECTOR_DB=chroma", "QUEUE=redis", "SECRETS=files"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert "test_combination[chroma-redis-files]" in done.stdout
