@@ -1,45 +1,14 @@
-"""Both embedders: the one in a wheel, and an OpenAI-compatible API."""
+"""Both embedders without a model: when they load what, and how an OpenAI-compatible API is spoken to."""
 
-import asyncio
 import os
 import subprocess
 import sys
-import time
-from math import hypot
 
 import pytest
 
 from chatbot.adapters import embedder
 from chatbot.domain import InvalidConfiguration, Unavailable
 from tests.unit import openai_server
-
-
-def dot(one: list[float], other: list[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True))
-
-
-async def test_the_built_in_model_makes_unit_vectors_that_know_french_and_english() -> None:
-    built_in = embedder.connect(None, "multilingual-e5-small", "")
-    passages = await built_in.embed_passages(
-        ["The cat sleeps.", "La taxe carbone augmente.", "Bread.", "Sea.", "Wood."]
-    )
-    query = await built_in.embed_query("carbon tax increase")
-    assert len(passages) == 5
-    assert len(query) == built_in.dimension == 384
-    assert hypot(*query) == pytest.approx(1, abs=1e-3)
-    assert max(range(5), key=lambda number: dot(passages[number], query)) == 1
-
-
-async def test_the_loop_turns_while_embedding() -> None:
-    built_in = embedder.connect(None, "multilingual-e5-small", "")
-    work = asyncio.create_task(built_in.embed_passages(["The price of carbon. " * 20] * 4))
-    pauses = []
-    while not work.done():
-        start = time.perf_counter()
-        await asyncio.sleep(0.005)
-        pauses.append(time.perf_counter() - start)
-    assert len(pauses) > 3
-    assert await work == (await work)
 
 
 async def test_no_text_no_vector() -> None:
