@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import subprocess
 
+import kubernetes_validate
 import pytest
 import yaml
+from check_jsonschema.builtin_schemas import get_builtin_schema
+from conftest import COVERING, cases
+from jsonschema import validators
+
+
+COMPOSE = "deploy/compose.yaml"
+KUBERNETES = "1.33"
+"""An older release that is still supported: what it takes, newer ones take."""
 
 
 def passes(*command: str, cwd) -> None:
@@ -13,8 +22,36 @@ def passes(*command: str, cwd) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_compose_is_valid(project):
-    passes("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "deploy/compose.yaml", cwd=project.path)
+@pytest.fixture(scope="session")
+def compose_schema():
+    schema = get_builtin_schema("vendor.compose-spec")
+    return validators.validator_for(schema)(schema)
+
+
+def test_compose_is_valid(project, compose_schema):
+    assert [error.message for error in compose_schema.iter_errors(yaml.safe_load(project.read(COMPOSE)))] == []
+
+
+def test_kubernetes_manifests_are_valid(project):
+    for name in ("base/chatbot.yaml", "with-services/services.yaml"):
+        for manifest in filter(None, yaml.safe_load_all(project.read(f"deploy/kubernetes/{name}"))):
+            kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize("overlay", ["base", "with-services"])
+@pytest.mark.parametrize("answers", cases(COVERING, "render"))
+def test_kustomize_builds(answers, overlay, bake):
+    project = bake(**answers)
+    done = project.run("kubectl", "kustomize", f"deploy/kubernetes/{overlay}")
+    kinds = [manifest["kind"] for manifest in yaml.safe_load_all(done.stdout)]
+    assert kinds.count("Deployment") == 3
+
+
+def test_compose_and_kubernetes_run_the_same_servers(project):
+    services = yaml.safe_load(project.read(COMPOSE))["services"]
+    manifests = filter(None, yaml.safe_load_all(project.read("deploy/kubernetes/with-services/services.yaml")))
+    images = {m["spec"]["template"]["spec"]["containers"][0]["image"] for m in manifests if m["kind"] == "StatefulSet"}
+    assert images == {service["image"] for service in services.values() if "build" not in service}
 
 
 def test_the_dockerfile_lints_clean(bake):
@@ -34,7 +71,7 @@ def test_the_gitlab_pipeline_is_valid(bake):
 
 @pytest.mark.parametrize("name", ["web", "worker", "scheduler"])
 def test_compose_runs_the_processes_of_the_procfile(name, project):
-    services = yaml.safe_load(project.read("deploy/compose.yaml"))["services"]
+    services = yaml.safe_load(project.read(COMPOSE))["services"]
     procfile = dict(line.split(": ", 1) for line in project.read("Procfile").splitlines())
     command = services[name]["command"]
     assert procfile[name] == " ".join(["chatbot", *([command] if isinstance(command, str) else command)])
