@@ -1,18 +1,18 @@
-"""Write the option tables of docs/choices.md from cookiecutter.json: `make docs`; `--check` only says whether they are.
+"""Write the option tables of README.md and docs/choices.md from cookiecutter.json (`make docs`); `--check` compares.
 
-What stands between the two markers of the page is generated, the rest is written by hand.
+What stands between the two markers of a page is generated, the rest is written by hand.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "choices.md"
+FACTORS = ("vector_db", "queue", "secrets_backend")
 BEGIN, END = "<!-- choices: begin -->\n", "<!-- choices: end -->\n"
 
 
@@ -49,22 +49,41 @@ def options(context: dict[str, Any]) -> Iterator[str]:
             yield f"| `{choice}` | {about(choice, label[choice])} |"
 
 
-def rendered(page: str, context: dict[str, Any]) -> str:
+def tables(context: dict[str, Any]) -> Iterator[str]:
+    yield from questions(context)
+    yield from options(context)
+
+
+def factors(context: dict[str, Any]) -> Iterator[str]:
+    """The factor choices at a glance."""
+    yield "| Question | Choices, the first is the default |"
+    yield "| --- | --- |"
+    for factor in FACTORS:
+        yield f"| `{factor}` | {', '.join(context[factor])} |"
+
+
+PAGES: dict[Path, Callable[[dict[str, Any]], Iterator[str]]] = {
+    ROOT / "README.md": factors,
+    ROOT / "docs" / "choices.md": tables,
+}
+
+
+def rendered(page: str, lines: Iterator[str]) -> str:
     """The page with its generated part made anew."""
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
-    tables = "\n".join([*questions(context), *options(context)])
-    return f"{before}{BEGIN}\n{tables}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n{chr(10).join(lines)}\n\n{END}{after}"
 
 
 def main(arguments: list[str]) -> None:
     context = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
-    page = PAGE.read_text("utf-8")
-    new = rendered(page, context)
-    if "--check" not in arguments:
-        PAGE.write_text(new, "utf-8")
-    elif new != page:
-        sys.exit("docs/choices.md does not say what cookiecutter.json offers: run `make docs`.")
+    for path, lines in PAGES.items():
+        page = path.read_text("utf-8")
+        new = rendered(page, lines(context))
+        if "--check" not in arguments:
+            path.write_text(new, "utf-8")
+        elif new != page:
+            sys.exit(f"{path.name} does not say what cookiecutter.json offers: run `make docs`.")
 
 
 if __name__ == "__main__":

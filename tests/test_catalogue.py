@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +60,11 @@ def test_choices_catalogue_and_adapter_files_agree(factor):
     assert adapters(FACTORS[factor]) == set(CONTEXT[factor])
 
 
+def test_the_servers_of_the_catalogue_have_their_files():
+    named = [entry["server"] for factor in FACTORS for entry in CATALOG[factor].values() if entry["server"]]
+    assert sorted(named) == sorted(path.name for path in (ROOT / "templates" / "servers").glob("*.py"))
+
+
 @pytest.mark.parametrize("factor", FACTORS)
 def test_entries_of_one_factor_have_the_same_keys(factor):
     assert len({tuple(entry) for entry in CATALOG[factor].values()}) == 1
@@ -100,21 +101,3 @@ def test_fewer_than_ten_lines_in_a_thousand_hold_a_condition():
     files = [path for folder in (SKELETON, ROOT / "templates") for path in folder.rglob("*") if path.is_file()]
     lines = [line for path in files if path.suffix != ".lock" for line in path.read_text("utf-8").splitlines()]
     assert 1000 * sum(bool(control.search(line)) for line in lines) / len(lines) < 10
-
-
-def test_a_backend_is_one_entry_one_label_and_one_file(tmp_path):
-    """In a copy of the template a toy vector database is added; the chatbot then has it as its adapter."""
-    template = Path(
-        shutil.copytree(ROOT, tmp_path / "template", ignore=shutil.ignore_patterns(".git", ".venv", "build", ".*cache"))
-    )
-    context = json.loads((template / "cookiecutter.json").read_text("utf-8"))
-    entry = {**context["_catalog"]["vector_db"]["pgvector"], "about": "a toy"}
-    context["_catalog"]["vector_db"]["toy"] = entry
-    context["vector_db"].append("toy")
-    context["__prompts__"]["vector_db"]["toy"] = "toy             a toy"
-    (template / "cookiecutter.json").write_text(json.dumps(context), "utf-8")
-    adapter = (template / "templates/vector_store/pgvector.py").read_text("utf-8")
-    (template / "templates/vector_store/toy.py").write_text(adapter, "utf-8")
-    command = [sys.executable, "-m", "cookiecutter", str(template), "--no-input", "-o", str(tmp_path), "vector_db=toy"]
-    subprocess.run(command, check=True, capture_output=True)
-    assert (tmp_path / "cired-chatbot/src/chatbot/adapters/vector_store.py").read_text("utf-8") == adapter

@@ -41,12 +41,6 @@ def test_each_answer_on_a_command_line_is_one_of_the_choices(page, answer):
         assert value in CONTEXT[name]
 
 
-def test_the_readme_lists_every_factor_choice():
-    readme = (ROOT / "README.md").read_text("utf-8")
-    for factor in ("vector_db", "queue", "secrets_backend"):
-        assert f"| `{factor}` | {', '.join(CONTEXT[factor])} |" in readme
-
-
 def test_the_option_tables_are_those_of_cookiecutter_json():
     done = subprocess.run([sys.executable, ROOT / "scripts" / "choices.py", "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,6 @@ from check_jsonschema.builtin_schemas import get_builtin_schema
 from conftest import COVERING, cases
 from jsonschema import validators
 
-
 COMPOSE = "deploy/compose.yaml"
 KUBERNETES = "1.33"
 """An older release that is still supported: what it takes, newer ones take."""

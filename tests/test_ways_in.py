@@ -25,7 +25,7 @@ def test_a_path_and_no_questions(tmp_path):
 
 
 def test_the_prompts_are_asked_and_the_answers_are_used(tmp_path):
-    typed = "Harbour Office\n\n\n\n\n2\n2\n\n2\n2\n2\n3\n"
+    typed = "Harbour Office\n\n\n\n\n2\n2\n\n3\n2\n2\n3\n"
     done = cookiecutter(ROOT, "-o", tmp_path, typed=typed)
     assert done.returncode == 0, done.stderr
     for name, label in CONTEXT["__prompts__"].items():

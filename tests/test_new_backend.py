@@ -1,0 +1,63 @@
+"""docs/add-a-backend.md, done: a toy is added to a copy of the template, and the whole suite accepts it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, clean_environment
+
+TOY = Path(__file__).with_name("toy.py")
+LOCAL = (".git", ".venv", "build", ".*cache", "__pycache__")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with one entry, one label and one file more, and the tables of its pages written again."""
+    copy = tmp_path_factory.mktemp("toy") / "template"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LOCAL))
+    file = copy / "cookiecutter.json"
+    context = json.loads(file.read_text("utf-8"))
+    factor = context["_catalog"]["vector_db"]
+    factor["toy"] = {**factor["pgvector"], "about": "a toy"}
+    context["vector_db"].append("toy")
+    context["__prompts__"]["vector_db"]["toy"] = "toy             a toy"
+    file.write_text(json.dumps(context, indent=2, ensure_ascii=False), "utf-8")
+    shutil.copy(TOY, copy / "templates" / "vector_store" / "toy.py")
+    subprocess.run([sys.executable, "scripts/choices.py"], cwd=copy, check=True)
+    return copy
+
+
+def run(folder: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=1500)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.xdist_group("toy")
+def test_the_suite_of_the_template_accepts_it(template: Path) -> None:
+    """All that is said of the template as a whole, and of every combination with the toy in it."""
+    whole = ["tests/test_catalogue.py", "tests/test_docs.py", "tests/test_ways_in.py", "tests/test_hooks.py"]
+    assert int(re.search(r"(\d+) passed", run(template, sys.executable, "-m", "pytest", "-q", *whole))[1]) > 50
+    each = ["tests/test_render.py", "tests/test_lint.py", "tests/test_lock.py", "-k", "toy"]
+    assert int(re.search(r"(\d+) passed", run(template, sys.executable, "-m", "pytest", "-q", *each))[1]) > 300
+
+
+@pytest.mark.xdist_group("toy")
+def test_a_combination_with_it_passes_alone(template: Path) -> None:
+    one = "tests/test_combinations.py::test_combination[toy-postgres-env]"
+    assert "1 of 1 passed" in run(template, sys.executable, "-m", "pytest", "-q", one)
+
+
+@pytest.mark.xdist_group("toy")
+def test_its_project_passes_its_own_conformance_tests(template: Path) -> None:
+    out = template.parent / "generated"
+    run(template, sys.executable, "-m", "cookiecutter", ".", "--no-input", "-o", str(out), "vector_db=toy")
+    output = run(out / "cired-chatbot", "make", "test")
+    assert "failed" not in output
+    assert int(re.search(r"(\d+) passed", output)[1]) > 400
