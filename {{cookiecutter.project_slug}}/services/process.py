@@ -60,6 +60,17 @@ def stop(file: Path, patience: float = 10) -> None:
     file.unlink(missing_ok=True)
 
 
+def _free(port: int) -> int | None:
+    """This port if nobody listens on it, for 0 any that is free, or None."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return None
+        return probe.getsockname()[1]
+
+
 @dataclass
 class Folder:
     """What needs no server: a folder of its own, which `url` names by {data}."""
@@ -77,9 +88,10 @@ class Folder:
 
 @dataclass
 class Process:
-    """`command`, `url` and the values of `environ` are templates over host, port and data.
+    """`command`, `url` and the values of `environ` are templates over host, port, data and spare, one more free port.
 
-    `ready` is a path that answers 200, or empty: then the port only has to accept a connection.
+    PATH in `environ` is where `command` is looked for first. `ready` is a path that answers 200, or empty: then the
+    port only has to accept a connection.
     """
 
     folder: Path
@@ -117,27 +129,24 @@ class Process:
 
     def _free_port(self) -> int:
         """The port of the last time if it is free, so that URLs stay the same, else any."""
-        for candidate in (int(self._port.read_text()) if self._port.exists() else 0, 0):
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((HOST, candidate))
-                except OSError:
-                    continue
-                return probe.getsockname()[1]
-        raise ServiceError("There is no free port on this machine.")
+        last = int(self._port.read_text()) if self._port.exists() else 0
+        port = _free(last) or _free(0)
+        if port is None:
+            raise ServiceError("There is no free port on this machine.")
+        return port
 
     def _spawn(self) -> psutil.Process:
-        values = {"host": HOST, "port": self._port.read_text(), "data": self.folder / "data"}
+        values = {"host": HOST, "port": self._port.read_text(), "spare": _free(0), "data": self.folder / "data"}
         program, *arguments = (part.format(**values) for part in self.command.split())
-        beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        found = shutil.which(program, path=beside)
+        environ = {name: template.format(**values) for name, template in self.environ.items()}
+        folders = [environ.get("PATH", ""), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+        environ["PATH"] = os.pathsep.join(filter(None, folders))
+        found = shutil.which(program, path=environ["PATH"])
         if found is None:
             raise ServiceError(
                 f"{program} is not installed: install it (Debian, Ubuntu: apt install {program}), "
                 f"or set {self.variable} to a server that runs."
             )
-        environ = {name: template.format(**values) for name, template in self.environ.items()}
         with (self.folder / "log").open("ab") as log:
             # In a session of its own, so that Ctrl-C stops the bot first and the server after it.
             self._child = subprocess.Popen(
