@@ -51,8 +51,8 @@ class NatsQueue:
                 storage=api.StorageType.FILE,
             )
             # Made again with another lease, it takes the new one.
-            consumer = api.ConsumerConfig(durable_name=CONSUMER, ack_wait=self._lease, max_deliver=-1, max_ack_pending=-1)
-            await stream.add_consumer(STREAM, consumer)
+            lease = api.ConsumerConfig(durable_name=CONSUMER, ack_wait=self._lease, max_deliver=-1, max_ack_pending=-1)
+            await stream.add_consumer(STREAM, lease)
 
     async def send(self, job_id: str) -> None:
         async with self._client() as client:
@@ -109,14 +109,13 @@ class NatsQueue:
         from nats.errors import Error
 
         try:
-            async with self._opening:
-                if self._opened is None or not self._opened.is_connected:
-                    # Without its own reconnecting, which would keep a caller waiting while NATS is down.
-                    self._opened = await nats.connect(
-                        self._url, allow_reconnect=False, connect_timeout=TIMEOUT, error_cb=_ignore
-                    )
-            yield self._opened
-        except (Error, OSError, asyncio.TimeoutError) as error:
+            async with asyncio.timeout(TIMEOUT):
+                async with self._opening:
+                    if self._opened is None or not self._opened.is_connected:
+                        # Without its own reconnecting, which would keep a caller waiting while NATS is down.
+                        self._opened = await nats.connect(self._url, allow_reconnect=False, error_cb=_ignore)
+                yield self._opened
+        except (Error, OSError, TimeoutError) as error:
             raise Unavailable("The queue", "check QUEUE_URL and that NATS runs with JetStream") from error
 
 

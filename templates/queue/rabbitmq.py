@@ -69,7 +69,7 @@ class RabbitQueue:
     async def receive(self, limit: int, wait: float) -> list[Message]:
         await self._consume()
         await self._give_back()
-        with suppress(asyncio.TimeoutError):
+        with suppress(TimeoutError):
             incoming = [await asyncio.wait_for(self._arrived.get(), wait)]
             while len(incoming) < limit and not self._arrived.empty():
                 incoming.append(self._arrived.get_nowait())
@@ -97,8 +97,7 @@ class RabbitQueue:
             return (queue.declaration_result.message_count or 0) + len(self._held)
 
     async def ping(self) -> None:
-        async with self._channel():
-            pass
+        await self.depth()
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -106,12 +105,13 @@ class RabbitQueue:
 
     async def _consume(self) -> None:
         """Let messages arrive, on a channel of their own: what was held on a lost one is delivered again."""
-        if self._consuming is not None and not self._consuming.is_closed:
-            return
-        self._held.clear()
-        self._arrived = asyncio.Queue()
         async with _outages():
-            self._consuming = await (await self._open()).channel()
+            connection = await self._open()
+            if self._consuming is not None and not self._consuming.is_closed:
+                return
+            self._held.clear()
+            self._arrived = asyncio.Queue()
+            self._consuming = await connection.channel()
             await self._consuming.set_qos(prefetch_count=self._concurrency, timeout=TIMEOUT)
             queue = await self._consuming.declare_queue(NAME, durable=True, arguments=ARGUMENTS, timeout=TIMEOUT)
             await queue.consume(self._arrived.put, timeout=TIMEOUT)
@@ -143,8 +143,9 @@ class RabbitQueue:
         import aio_pika
 
         async with self._opening:
-            if self._connection is None or self._connection.is_closed:
+            if self._connection is None or not self._connection.connected.is_set():
                 self._connection = await aio_pika.connect(self._url, timeout=TIMEOUT)
+                self._publishing = self._consuming = None
             return self._connection
 
 
@@ -154,5 +155,5 @@ async def _outages() -> AsyncIterator[None]:
 
     try:
         yield
-    except (AMQPError, ChannelInvalidStateError, OSError, RuntimeError, asyncio.TimeoutError) as error:
+    except (AMQPError, ChannelInvalidStateError, OSError, RuntimeError, TimeoutError) as error:
         raise Unavailable("The queue", "check QUEUE_URL and that RabbitMQ runs") from error
