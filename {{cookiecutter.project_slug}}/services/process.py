@@ -151,7 +151,7 @@ class Process:
             # In a session of its own, so that Ctrl-C stops the bot first and the server after it.
             self._child = subprocess.Popen(
                 [found, *arguments],
-                env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+                env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", **environ},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
