@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+
+class Variables(BaseModel):
+    """This backend needs no variable of its own."""
 
 
 def sources(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSource, ...]:

@@ -6,16 +6,17 @@ The URL is http(s)://[user:password@]host:port; a token alone stands for the use
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import re
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+import threading
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from chatbot.adapters.tokens import accepted, tokens
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point, Unavailable
+
+T = TypeVar("T")
 
 SCHEMES = ("http", "https")
 TIMEOUT = 30
@@ -33,25 +34,11 @@ def connect(url: str) -> Milvus:
 class Milvus:
     def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
+        self._opening = threading.Lock()
         self._opened: Any = None
 
     async def create(self, index: str, dimension: int) -> None:
-        name = _name(index)
-        async with self._client() as client:
-            if not await client.has_collection(name, timeout=TIMEOUT):
-                kinds = (await _sdk()).DataType
-                schema = client.create_schema()
-                schema.add_field("chunk_id", kinds.VARCHAR, is_primary=True, max_length=LONGEST_ID)
-                schema.add_field("document_id", kinds.VARCHAR, max_length=LONGEST_ID)
-                schema.add_field("vector", kinds.FLOAT_VECTOR, dim=dimension)
-                schema.add_field("metadata", kinds.JSON)
-                graph = client.prepare_index_params()
-                graph.add_index("vector", index_type="HNSW", metric_type="COSINE", M=16, efConstruction=200)
-                await client.create_collection(
-                    name, schema=schema, index_params=graph, consistency_level="Strong", timeout=TIMEOUT
-                )
-            fields = (await client.describe_collection(name, timeout=TIMEOUT))["fields"]
-        width = next(int(field["params"]["dim"]) for field in fields if field["name"] == "vector")
+        width = await self._call(lambda client: _create(client, _name(index), dimension))
         if width != dimension:
             raise InvalidConfiguration(f"The index {index} holds vectors of {width} numbers, not {dimension}")
 
@@ -65,16 +52,14 @@ class Milvus:
             }
             for point in {point.chunk_id: point for point in points}.values()
         ]
-        async with self._client() as client:
-            for start in range(0, len(rows), BATCH):
-                await client.upsert(_name(index), rows[start : start + BATCH], timeout=TIMEOUT)
+        await self._call(lambda client: _upsert(client, _name(index), rows))
 
     async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
         if not all(filters.values()):
             return []
         words = [json.dumps(accepted(key, values), ensure_ascii=False) for key, values in filters.items()]
-        async with self._client() as client:
-            (found,) = await client.search(
+        (found,) = await self._call(
+            lambda client: client.search(
                 _name(index),
                 data=[list(vector)],
                 limit=limit,
@@ -83,58 +68,81 @@ class Milvus:
                 consistency_level="Strong",
                 timeout=TIMEOUT,
             )
+        )
         return [Hit(hit["chunk_id"], hit["distance"]) for hit in found]
 
     async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
         condition = f"document_id == {json.dumps(document_id, ensure_ascii=False)}"
         if keep:
             condition += f" and chunk_id not in {json.dumps(sorted(keep), ensure_ascii=False)}"
-        async with self._client() as client:
-            await client.delete(_name(index), filter=condition, timeout=TIMEOUT)
+        await self._call(lambda client: client.delete(_name(index), filter=condition, timeout=TIMEOUT))
 
     async def count(self, index: str) -> int:
-        name = _name(index)
-        async with self._client() as client:
-            if not await client.has_collection(name, timeout=TIMEOUT):
-                return 0
-            (row,) = await client.query(
-                name, filter="", output_fields=["count(*)"], consistency_level="Strong", timeout=TIMEOUT
-            )
-            return row["count(*)"]
+        return await self._call(lambda client: _count(client, _name(index)))
 
     async def drop(self, index: str) -> None:
-        async with self._client() as client:
-            if await client.has_collection(_name(index), timeout=TIMEOUT):
-                await client.drop_collection(_name(index), timeout=TIMEOUT)
+        await self._call(lambda client: client.drop_collection(_name(index), timeout=TIMEOUT))
 
     async def ping(self) -> None:
-        async with self._client() as client:
-            await client.list_collections(timeout=TIMEOUT)
+        await self._call(lambda client: client.list_collections(timeout=TIMEOUT))
 
     async def close(self) -> None:
         opened, self._opened = self._opened, None
         if opened is not None:
-            await opened.close()
+            await asyncio.to_thread(opened.close)
 
-    @asynccontextmanager
-    async def _client(self) -> AsyncIterator[Any]:
-        pymilvus = await _sdk()
+    async def _call(self, do: Callable[[Any], T]) -> T:
+        """Run it in a thread: the asynchronous client asks for what Milvus Lite does not have."""
         try:
-            async with asyncio.timeout(TIMEOUT):
-                if self._opened is None:
-                    host, user, password = self._url.hostname, self._url.username, self._url.password
-                    self._opened = pymilvus.AsyncMilvusClient(
-                        f"{self._url.scheme}://{host}:{self._url.port or 19530}",
-                        token=":".join(unquote(part) for part in (user, password) if part),
-                        timeout=TIMEOUT,
-                    )
-                yield self._opened
-        except (pymilvus.MilvusException, OSError, TimeoutError) as error:
-            raise Unavailable("The vector database", "check VECTOR_DB_URL and that Milvus runs") from error
+            return await asyncio.to_thread(lambda: do(self._client()))
+        except Exception as error:
+            import pymilvus
+
+            if isinstance(error, (pymilvus.MilvusException, OSError)):
+                raise Unavailable("The vector database", "check VECTOR_DB_URL and that Milvus runs") from error
+            raise
+
+    def _client(self) -> Any:
+        with self._opening:
+            if self._opened is None:
+                from pymilvus import MilvusClient
+
+                user, password = self._url.username, self._url.password
+                self._opened = MilvusClient(
+                    f"{self._url.scheme}://{self._url.hostname}:{self._url.port or 19530}",
+                    token=":".join(unquote(part) for part in (user, password) if part),
+                    timeout=TIMEOUT,
+                )
+            return self._opened
 
 
-async def _sdk() -> Any:
-    return await asyncio.to_thread(importlib.import_module, "pymilvus")  # takes seconds
+def _create(client: Any, name: str, dimension: int) -> int:
+    """Make the collection if it is not there; the dimension that it has."""
+    if not client.has_collection(name, timeout=TIMEOUT):
+        from pymilvus import DataType
+
+        schema = client.create_schema()
+        schema.add_field("chunk_id", DataType.VARCHAR, is_primary=True, max_length=LONGEST_ID)
+        schema.add_field("document_id", DataType.VARCHAR, max_length=LONGEST_ID)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
+        schema.add_field("metadata", DataType.JSON)
+        graph = client.prepare_index_params()
+        graph.add_index("vector", index_type="HNSW", metric_type="COSINE", params={"M": 16, "efConstruction": 200})
+        client.create_collection(name, schema=schema, index_params=graph, consistency_level="Strong", timeout=TIMEOUT)
+    fields = client.describe_collection(name, timeout=TIMEOUT)["fields"]
+    return next(int(field["params"]["dim"]) for field in fields if field["name"] == "vector")
+
+
+def _upsert(client: Any, name: str, rows: list[dict[str, Any]]) -> None:
+    for start in range(0, len(rows), BATCH):
+        client.upsert(name, rows[start : start + BATCH], timeout=TIMEOUT)
+
+
+def _count(client: Any, name: str) -> int:
+    if not client.has_collection(name, timeout=TIMEOUT):
+        return 0
+    (row,) = client.query(name, filter="", output_fields=["count(*)"], consistency_level="Strong", timeout=TIMEOUT)
+    return row["count(*)"]
 
 
 def _name(index: str) -> str:

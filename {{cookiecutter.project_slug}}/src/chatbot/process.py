@@ -1,4 +1,7 @@
-"""The long-running processes: configured, waiting for their database, stopped by SIGTERM within the grace period."""
+"""The long-running processes: configured, waiting for their database, stopped by SIGTERM within the grace period.
+
+When a secret changes, work goes on with services that use it, beside the former ones until what they began is done.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ LONGEST_PAUSE = 10
 logger = logging.getLogger(__name__)
 
 Work = Callable[["Services", asyncio.Event], Awaitable[None]]
-"""Works until the event is set, then finishes what is under way within SHUTDOWN_GRACE."""
+"""Works until the event is set, then finishes what is under way. Cancelled, it gives that up."""
 
 
 def run(work: Work) -> None:
@@ -47,14 +50,36 @@ def _configured() -> Services:
 
 
 async def _run(services: Services, work: Work) -> None:
+    from chatbot.bootstrap import bootstrap
+    from chatbot.rotation import changed
+
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await _database(services, stop)
+    under_way: set[asyncio.Task[None]] = set()
+    current: Services | None = services
+    while current is not None:
+        ended = asyncio.Event()
+        working = asyncio.create_task(_work(current, work, ended))
+        under_way.add(working)
+        renewed = asyncio.create_task(changed(current.settings, stop))
+        await asyncio.wait({working, renewed}, return_when=asyncio.FIRST_COMPLETED)
+        ended.set()
+        renewed.cancel()
+        current = bootstrap(renewed.result()) if renewed.done() and renewed.result() else None
+    _, left = await asyncio.wait(under_way, timeout=services.settings.shutdown_grace)
+    if left:
+        logger.warning("stopped before its work was done: it is left to another process")
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*under_way, return_exceptions=bool(left))
+
+
+async def _work(services: Services, work: Work, stop: asyncio.Event) -> None:
     try:
-        await _database(services, stop)
-        if not stop.is_set():
-            logger.info("ready")
-            await work(services, stop)
+        logger.info("ready")
+        await work(services, stop)
     finally:
         await services.aclose()
 

@@ -25,8 +25,8 @@ from chatbot.domain import InvalidConfiguration, Language
 DATABASE_SCHEMES = ("postgresql", "postgres")
 
 
-class Settings(BaseSettings):
-    """One field a variable, of the same name in capitals. The order is that of `.env.example`."""
+class Settings(secrets.Variables, BaseSettings):
+    """One field a variable, of the same name in capitals; the secrets backend adds those of its own."""
 
     # Attached resources (IV)
     database_url: SecretStr = Field(description="PostgreSQL, e.g. postgresql://user:password@host:5432/chatbot")
@@ -45,6 +45,9 @@ class Settings(BaseSettings):
 
     # Secrets (III)
     secrets_dir: Path = Field(default=Path("credentials"), description="One file a secret, named as its variable")
+    secrets_refresh: float = Field(
+        default=60, ge=0, le=86400, description="Seconds between two looks for secrets that changed; 0: never"
+    )
 
     # Processes (VI, VII, VIII, IX)
     host: str = Field(default="127.0.0.1", description="Address the web process listens on")
@@ -137,6 +140,11 @@ def _problems(error: ValidationError) -> list[str]:
 def variables() -> list[str]:
     """The names of all variables, in the order of the class."""
     return [name.upper() for name in Settings.model_fields]
+
+
+def secret_names() -> list[str]:
+    """The fields that hold secrets."""
+    return [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
 
 
 def masked(settings: Settings) -> dict[str, str]:

@@ -21,16 +21,9 @@ log = logging.getLogger(__name__)
 
 
 async def work(services: Services, stop: asyncio.Event) -> None:
-    """Work until `stop` is set and what was begun is done, or the grace is over."""
+    """Work until `stop` is set and what was begun is done."""
     handle = functools.partial(_handle, services)
-    running = asyncio.create_task(services.queue.run(handle, services.settings.worker_concurrency, stop))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    try:
-        await asyncio.wait_for(running, services.settings.shutdown_grace)
-    except TimeoutError:
-        log.warning("stopped before its jobs were done: they are left to another worker")
+    await services.queue.run(handle, services.settings.worker_concurrency, stop)
 
 
 async def _handle(services: Services, job_id: str) -> None:

@@ -7,13 +7,14 @@ import math
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
-from chatbot.bootstrap import Services
+from chatbot.bootstrap import Services, bootstrap
+from chatbot.rotation import changed
 from chatbot.web import chat, documents, health, openapi, page, problems
 from chatbot.web.middleware import BodyLimit, RequestLog
 
@@ -21,6 +22,8 @@ JSON_BYTES = 256_000
 """The largest body that is not an upload."""
 FORM_BYTES = 300_000
 """What a form may have besides its file."""
+LONGEST_REQUEST = 120.0
+"""Seconds that a request may take besides the model."""
 DRAIN = 1.0
 """Seconds between saying « not ready » and not listening any more, for load balancers to turn away."""
 
@@ -30,8 +33,12 @@ def create_app(services: Services) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        renewing = asyncio.create_task(_renew(app, stop))
         yield
-        await services.aclose()
+        stop.set()
+        await renewing
+        await app.state.services.aclose()
 
     # No /docs: FastAPI's pages load their scripts from elsewhere. /openapi.json is what tools read.
     app = FastAPI(
@@ -51,6 +58,21 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router)
     openapi.install(app)
     return app
+
+
+async def _renew(app: FastAPI, stop: asyncio.Event) -> None:
+    """Give new requests services with the secrets of now; those under way keep theirs for as long as one may take."""
+    closing = []
+    while new := await changed(app.state.services.settings, stop):
+        closing.append(asyncio.create_task(_close_later(app.state.services, stop)))
+        app.state.services = bootstrap(new)
+    await asyncio.gather(*closing)
+
+
+async def _close_later(services: Services, stop: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), LONGEST_REQUEST + services.settings.llm_timeout)
+    await services.aclose()
 
 
 def serve(services: Services) -> None:
