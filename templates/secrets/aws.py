@@ -27,13 +27,14 @@ class Variables(BaseModel):
 
 def sources(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSource, ...]:
     """Where the settings look after the environment, in order."""
-    return (SecretFiles(settings_cls), Store(settings_cls, "AWS Secrets Manager", Variables, fetch))
+    return (
+        SecretFiles(settings_cls),
+        Store(settings_cls, "AWS Secrets Manager", Variables, fetch, "aws_secret_id", ("boto3",)),
+    )
 
 
-def fetch(own: Variables) -> Mapping[str, Any] | None:
+def fetch(own: Variables) -> Mapping[str, Any]:
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html"""
-    if not own.aws_secret_id:
-        return None
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError

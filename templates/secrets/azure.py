@@ -20,18 +20,25 @@ class Variables(BaseModel):
 
     azure_key_vault_url: str = Field(default="", description="e.g. https://my-vault.vault.azure.net; empty: none")
     azure_secret_name: str = Field(default="chatbot", description="The secret's name in that vault")
-    azure_verify_challenge: bool = Field(default=True, description="Refuse a vault outside Azure's own domains")
 
 
 def sources(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSource, ...]:
     """Where the settings look after the environment, in order."""
-    return (SecretFiles(settings_cls), Store(settings_cls, "Azure Key Vault", Variables, fetch))
+    return (
+        SecretFiles(settings_cls),
+        Store(
+            settings_cls,
+            "Azure Key Vault",
+            Variables,
+            fetch,
+            "azure_key_vault_url",
+            ("azure.identity", "azure.keyvault.secrets"),
+        ),
+    )
 
 
-def fetch(own: Variables) -> Mapping[str, Any] | None:
+def fetch(own: Variables) -> Mapping[str, Any]:
     """https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret"""
-    if not own.azure_key_vault_url:
-        return None
     from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
     from azure.identity import DefaultAzureCredential
     from azure.keyvault.secrets import SecretClient
@@ -43,7 +50,6 @@ def fetch(own: Variables) -> Mapping[str, Any] | None:
             SecretClient(
                 own.azure_key_vault_url,
                 credential,
-                verify_challenge_resource=own.azure_verify_challenge,
                 **once,
             ) as client,
         ):

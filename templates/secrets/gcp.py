@@ -26,13 +26,16 @@ class Variables(BaseModel):
 
 def sources(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSource, ...]:
     """Where the settings look after the environment, in order."""
-    return (SecretFiles(settings_cls), Store(settings_cls, "Google Cloud Secret Manager", Variables, fetch))
+    return (
+        SecretFiles(settings_cls),
+        Store(
+            settings_cls, "Google Cloud Secret Manager", Variables, fetch, "gcp_secret", ("google.cloud.secretmanager",)
+        ),
+    )
 
 
-def fetch(own: Variables) -> Mapping[str, Any] | None:
+def fetch(own: Variables) -> Mapping[str, Any]:
     """https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/access"""
-    if not own.gcp_secret:
-        return None
     from google.api_core import exceptions
     from google.auth.exceptions import GoogleAuthError
     from google.cloud.secretmanager import SecretManagerServiceClient

@@ -35,13 +35,14 @@ class Variables(BaseModel):
 
 def sources(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSource, ...]:
     """Where the settings look after the environment, in order."""
-    return (SecretFiles(settings_cls), Store(settings_cls, "Vault", Variables, fetch))
+    return (
+        SecretFiles(settings_cls),
+        Store(settings_cls, "Vault", Variables, fetch, "vault_addr", ("hvac", "requests")),
+    )
 
 
-def fetch(own: Variables) -> Mapping[str, Any] | None:
+def fetch(own: Variables) -> Mapping[str, Any]:
     """https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#read-secret-version"""
-    if not own.vault_addr:
-        return None
     import hvac
     import requests
 

@@ -46,7 +46,7 @@ def start(folder: Path, environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 def _servers(folder: Path, environ: Mapping[str, str]) -> dict[str, Server]:
     """By variable, without those that `environ` names."""
-    declared = tomllib.loads(Path(__file__).with_name("services.toml").read_text())
+    declared = tomllib.loads(Path(__file__).with_name("services.toml").read_text()).get("server", {})
     servers: dict[str, Server] = {} if environ.get(DATABASE) else {DATABASE: Postgres(folder / "postgres")}
     for name, service in declared.items():
         if not environ.get(service["variable"]):

@@ -57,6 +57,8 @@ async def _run(services: Services, work: Work) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await _database(services, stop)
+    if stop.is_set():
+        return await services.aclose()
     under_way: set[asyncio.Task[None]] = set()
     current: Services | None = services
     while current is not None:
@@ -67,7 +69,8 @@ async def _run(services: Services, work: Work) -> None:
         await asyncio.wait({working, renewed}, return_when=asyncio.FIRST_COMPLETED)
         ended.set()
         renewed.cancel()
-        current = bootstrap(renewed.result()) if renewed.done() and renewed.result() else None
+        new = renewed.result() if renewed.done() else None
+        current = bootstrap(new) if new else None
     _, left = await asyncio.wait(under_way, timeout=services.settings.shutdown_grace)
     if left:
         logger.warning("stopped before its work was done: it is left to another process")

@@ -12,7 +12,7 @@ from chatbot.settings import home
 from tests.twelve_factors.declared import compose_services
 
 SERVICES = tomllib.loads((home() / "services" / "services.toml").read_text())
-LOCAL = {service["variable"]: service for service in SERVICES.values()}
+LOCAL = {service["variable"]: service for service in SERVICES.get("server", {}).values()}
 
 
 def attached() -> dict[str, str]:

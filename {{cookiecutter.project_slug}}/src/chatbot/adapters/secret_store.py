@@ -5,6 +5,8 @@ A store's adapter says how to fetch; here is what happens when that fails: one s
 
 from __future__ import annotations
 
+import importlib
+import json
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +25,7 @@ V = TypeVar("V", bound=BaseModel)
 
 
 class SecretFiles(SecretsSettingsSource):
-    """One file a secret, named as its variable in any case: in SECRETS_DIR, or while that is not set the usual folders."""
+    """One file a secret, named as its variable in any case: in SECRETS_DIR, or in the usual folders if it is not set."""
 
     def __call__(self) -> dict[str, Any]:
         self.secrets_dir = self._folders()
@@ -41,10 +43,11 @@ class SecretFiles(SecretsSettingsSource):
 
 
 class Store(PydanticBaseSettingsSource, Generic[V]):
-    """Settings out of a document that `fetch` brings: variable -> value. None: the store is not configured, not asked.
+    """Settings out of a document that `fetch` brings: variable -> value.
 
-    `fetch` gets the backend's own variables, as found by the sources before this one. It raises SettingsError for
-    what it can name; any other error is told as its kind, since its text might hold a secret.
+    While the variable `address` is empty the store is not asked, and its `sdk` not imported. `fetch` gets the
+    backend's own variables, as found by the sources before this one. It raises SettingsError for what it can name;
+    any other error is told as its kind, since its text might hold a secret.
     """
 
     def __init__(
@@ -52,10 +55,12 @@ class Store(PydanticBaseSettingsSource, Generic[V]):
         settings_cls: type[BaseSettings],
         name: str,
         variables: type[V],
-        fetch: Callable[[V], Mapping[str, Any] | None],
+        fetch: Callable[[V], Mapping[str, Any]],
+        address: str,
+        sdk: tuple[str, ...],
     ) -> None:
         super().__init__(settings_cls)
-        self._name, self._variables, self._fetch = name, variables, fetch
+        self._name, self._variables, self._fetch, self._address, self._sdk = name, variables, fetch, address, sdk
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         raise NotImplementedError("a store answers for all fields at once")
@@ -66,11 +71,15 @@ class Store(PydanticBaseSettingsSource, Generic[V]):
             own = self._variables.model_validate({k: v for k, v in self.current_state.items() if k in fields})
         except ValidationError:
             return {}  # the settings have the same fields, and say what is wrong with them
-        document = {key.lower(): value for key, value in (self._bounded(own) or {}).items()}
+        if not getattr(own, self._address):
+            return {}
+        for module in self._sdk:  # may take a second, which is not the store's
+            importlib.import_module(module)
+        document = {key.lower(): value for key, value in self._bounded(own).items()}
         known = self.settings_cls.model_fields.keys() - fields.keys()
         return {name: document[name] for name in known & document.keys() if document[name] not in (None, "")}
 
-    def _bounded(self, own: V) -> Mapping[str, Any] | None:
+    def _bounded(self, own: V) -> Mapping[str, Any]:
         """In a thread that is left behind at the deadline: SDKs try again for much longer."""
         outcome: dict[str, Any] = {}
 
@@ -95,8 +104,6 @@ class Store(PydanticBaseSettingsSource, Generic[V]):
 
 def parsed(text: str, name: str) -> Mapping[str, Any]:
     """A secret that is a JSON object: variable -> value."""
-    import json
-
     try:
         document = json.loads(text)
     except ValueError:
