@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROBE = Path(__file__).with_name("probe.py")
-OWN_TESTS = ["tests/unit", "tests/twelve_factors", "tests/twelve_factors/test_09_disposability.py"]
+OWN_TESTS = ["tests/unit", "tests/twelve_factors"]
 """What needs no server: the unit tests, and that web, worker and scheduler boot and stop."""
 
 

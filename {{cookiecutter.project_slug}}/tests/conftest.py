@@ -2,15 +2,24 @@
 
 A test gets what it names: `urls` (the servers), `settings`, `database` (migrated, emptied tables), `documents`, `jobs`,
 `lexical`, `vectors` (with `index`, a fresh one), `broker` (an empty queue whose lease is 2 s), `environ` (the variables
-of processes that a test starts on these services).
-Variables of the developer's own shell are not looked at, so that no test ever empties somebody's database.
+of processes that a test starts on these services), `folder` (for services of the test's own).
+
+Variables of the developer's own shell are not looked at, so that no test ever empties somebody's database. There is one
+exception: with VECTOR_DB_URL the conformance tests of the vector store run against that server, in indexes of their own.
+Where a server is not installed, the tests that need it are skipped and say so; under CI they fail.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
+import tomllib
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +34,12 @@ from chatbot.pipeline.migrate import migrate
 from chatbot.ports import Queue, VectorStore
 from chatbot.settings import Settings
 
+SERVICES = tomllib.loads((settings_module.home() / "services" / "services.toml").read_text())
+CONFORMANCE = {
+    "vector_db": "tests/conformance/test_vector_store.py",
+    "queue": "tests/conformance/test_queue.py",
+    "secrets_backend": "tests/conformance/test_secrets.py",
+}
 LEASE = 2.0
 """Seconds."""
 DIMENSION = 16
@@ -36,10 +51,54 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("services")
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """For each choice: what the conformance tests ran against, and how many passed."""
+    lines = []
+    for factor, choice in SERVICES["choices"].items():
+        file = CONFORMANCE[factor]
+        passed, failed, skipped = (
+            sum(report.nodeid.startswith(file) for report in terminalreporter.getreports(outcome))
+            for outcome in ("passed", "failed", "skipped")
+        )
+        named = factor == "vector_db" and os.environ.get("VECTOR_DB_URL")
+        against = "the server of VECTOR_DB_URL" if named else SERVICES["tested"][factor]
+        if passed + failed + skipped:
+            counts = f"{passed} passed, {failed} failed, {skipped} skipped"
+            lines.append(f"{factor:<16}{choice:<10}{counts:<33}{against}")
+    if lines:
+        terminalreporter.section("conformance: each choice, and what it was tested against")
+        terminalreporter.write_line("\n".join(lines))
+
+
+@contextmanager
+def short_lived() -> Iterator[Path]:
+    """A folder that PostgreSQL can read as the user it becomes when root runs the tests: pytest's own are closed."""
+    with tempfile.TemporaryDirectory(prefix="chatbot-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[dict[str, str]]:
+    """The services in that folder. When one is not installed: a skip on a laptop, a failure under CI."""
+    with ExitStack() as stack:
+        try:
+            urls = stack.enter_context(services.start(folder, {}))
+        except services.ServiceError as error:
+            give_up = pytest.fail if os.environ.get("CI") else pytest.skip
+            give_up(str(error))
+        yield urls
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with short_lived() as path:
+        yield path
+
+
 @pytest.fixture(scope="session")
-def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with services.start(tmp_path_factory.mktemp("services"), {}) as started:
-        yield started
+def urls() -> Iterator[dict[str, str]]:
+    with short_lived() as path, started(path) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +140,7 @@ def jobs(database: Database) -> Jobs:
 
 @pytest.fixture
 async def vectors(settings: Settings) -> AsyncIterator[VectorStore]:
-    store = vector_store.connect(settings.vector_db_url.get_secret_value())
+    store = vector_store.connect(os.environ.get("VECTOR_DB_URL") or settings.vector_db_url.get_secret_value())
     yield store
     await store.close()
 

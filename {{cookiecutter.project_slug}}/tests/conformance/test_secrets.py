@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,12 +20,12 @@ import pytest
 from chatbot import settings
 from chatbot.adapters import queue, secret_store, secrets, vector_store
 from chatbot.domain import InvalidConfiguration
-from chatbot.settings import home
 from services.process import Process, running
+from tests.conftest import SERVICES
 from tests.processes import chatbot, environment, serving, until
 from tests.unit import openai_server
 
-BACKEND = tomllib.loads((home() / "services" / "services.toml").read_text())["choices"]["secrets_backend"]
+BACKEND = SERVICES["choices"]["secrets_backend"]
 SERVER: Any = importlib.import_module(f"services.{BACKEND}") if find_spec(f"services.{BACKEND}") else None
 READS_FILES = hasattr(secrets, "SecretFiles")
 DATABASE = "postgresql://user:secret@db/chatbot"

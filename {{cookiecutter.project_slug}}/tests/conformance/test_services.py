@@ -30,10 +30,10 @@ SERVER = "python -m http.server --bind {host} --directory {data} {port}"
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another program that holds the services in `tmp_path` until it is told or killed."""
+def program(urls: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another program that holds the services in `folder` until it is told or killed; `urls` shows that they start."""
     started = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+        [sys.executable, "-c", PROGRAM, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -60,27 +60,27 @@ def stopped(folder: Path) -> bool:
 
 
 @pytest.mark.services
-def test_two_programs_share_and_the_last_stops(tmp_path: Path, program: subprocess.Popen[str]) -> None:
-    first = postmaster(tmp_path)
-    with services.start(tmp_path, {}) as urls:
-        assert postmaster(tmp_path) == first
-        written = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
+def test_two_programs_share_and_the_last_stops(folder: Path, program: subprocess.Popen[str]) -> None:
+    first = postmaster(folder)
+    with services.start(folder, {}) as urls:
+        assert postmaster(folder) == first
+        written = dict(line.split("=", 1) for line in (folder / "env").read_text().splitlines())
         assert written == urls
         program.communicate()
         assert program.returncode == 0
         assert answers(urls)
-    assert stopped(tmp_path)
+    assert stopped(folder)
 
 
 @pytest.mark.services
-def test_a_killed_programs_servers_are_used_again_and_stopped(tmp_path: Path, program: subprocess.Popen[str]) -> None:
-    left = postmaster(tmp_path)
+def test_a_killed_programs_servers_are_used_again_and_stopped(folder: Path, program: subprocess.Popen[str]) -> None:
+    left = postmaster(folder)
     program.send_signal(signal.SIGKILL)
     program.wait()
-    with services.start(tmp_path, {}) as urls:
-        assert postmaster(tmp_path) == left
+    with services.start(folder, {}) as urls:
+        assert postmaster(folder) == left
         assert answers(urls)
-    assert stopped(tmp_path)
+    assert stopped(folder)
 
 
 @pytest.mark.services

