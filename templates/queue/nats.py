@@ -112,8 +112,14 @@ class NatsQueue:
             async with asyncio.timeout(TIMEOUT):
                 async with self._opening:
                     if self._opened is None or not self._opened.is_connected:
-                        # Without its own reconnecting, which would keep a caller waiting while NATS is down.
-                        self._opened = await nats.connect(self._url, allow_reconnect=False, error_cb=_ignore)
+                        # Its own reconnecting would keep a caller waiting while NATS is down: tried twice, then told.
+                        self._opened = await nats.connect(
+                            self._url,
+                            allow_reconnect=False,
+                            max_reconnect_attempts=1,
+                            reconnect_time_wait=0.1,
+                            error_cb=_ignore,
+                        )
                 yield self._opened
         except (Error, OSError, TimeoutError) as error:
             raise Unavailable("The queue", "check QUEUE_URL and that NATS runs with JetStream") from error

@@ -100,8 +100,11 @@ class RabbitQueue:
         await self.depth()
 
     async def close(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Unavailable):
+                async with _outages():
+                    await connection.close()
 
     async def _consume(self) -> None:
         """Let messages arrive, on a channel of their own: what was held on a lost one is delivered again."""
@@ -140,12 +143,14 @@ class RabbitQueue:
             yield self._publishing
 
     async def _open(self) -> AbstractConnection:
-        import aio_pika
+        from aio_pika.connection import Connection, make_url
 
         async with self._opening:
             if self._connection is None or not self._connection.connected.is_set():
-                self._connection = await aio_pika.connect(self._url, timeout=TIMEOUT)
+                await self.close()
                 self._publishing = self._consuming = None
+                self._connection = Connection(make_url(self._url))  # kept from now on, so that a failed one is closed
+                await self._connection.connect(timeout=TIMEOUT)
             return self._connection
 
 

@@ -22,6 +22,7 @@ import sys
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import log2
 from pathlib import Path
@@ -40,6 +41,7 @@ from chatbot.rag.analyse import detect_language
 from services import start
 
 WORK = Path(".services/benchmarks")
+EMBEDDINGS = WORK / "embeddings.sqlite"
 CANDIDATES = 40
 """Passages retrieved a query, of which the first ten different documents are judged."""
 
@@ -156,12 +158,25 @@ async def _answers(services: Services, question: str, answers: Sequence[str]) ->
     return answer.grounded and any(right.casefold() in answer.text.casefold() for right in answers)
 
 
-async def run(data: Dataset, urls: Mapping[str, str], console: Console) -> dict[str, float]:
-    configured = settings.load(**{name.lower(): url for name, url in urls.items()})
+@contextmanager
+def fresh(folder: Path, environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Services that start empty, but for those that `environ` names; the settings by field."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with start(folder, environ) as urls:
+        yield {name.lower(): url for name, url in urls.items()}
+
+
+async def connected(values: Mapping[str, Any], embeddings: Path) -> Services:
+    """The chatbot over migrated tables, with remembered embeddings."""
+    configured = settings.load(**values)
     await migrate(configured)
-    services = bootstrap(configured)
-    embedder = CachedEmbedder(services.embedder, WORK / "embeddings.sqlite")
-    services = bootstrap(configured, embedder=embedder)
+    embedder = CachedEmbedder(bootstrap(configured).embedder, embeddings)
+    return bootstrap(configured, embedder=embedder)
+
+
+async def run(data: Dataset, values: Mapping[str, str], console: Console) -> dict[str, float]:
+    services = await connected(values, EMBEDDINGS)
     try:
         await ingest(services, data.documents, console)
         return await measure(services, data, console)
@@ -180,11 +195,8 @@ def main() -> None:
     except FileNotFoundError as error:
         sys.exit(f"{options.folder} is not a data set in the BEIR layout: {error.filename} is missing.")
     console = Console(stderr=True)
-    databases = WORK / "services"
-    shutil.rmtree(databases, ignore_errors=True)
-    databases.mkdir(parents=True)
-    with start(databases, os.environ) as urls:
-        result = asyncio.run(run(data, urls, console))
+    with fresh(WORK / "services", os.environ) as values:
+        result = asyncio.run(run(data, values, console))
     print(json.dumps(result) if options.json else "\n".join(f"{name:>10} {value:g}" for name, value in result.items()))
 
 

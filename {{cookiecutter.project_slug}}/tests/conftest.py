@@ -4,9 +4,9 @@ A test gets what it names: `urls` (the servers), `settings`, `database` (migrate
 `lexical`, `vectors` (with `index`, a fresh one), `broker` (an empty queue whose lease is 2 s), `environ` (the variables
 of processes that a test starts on these services), `folder` (for services of the test's own).
 
-Variables of the developer's own shell are not looked at, so that no test ever empties somebody's database. There is one
-exception: with VECTOR_DB_URL the conformance tests of the vector store run against that server, in indexes of their own.
-Where a server is not installed, the tests that need it are skipped and say so; under CI they fail.
+Variables of the developer's own shell are not looked at, so that no test ever empties somebody's database; but with
+VECTOR_DB_URL the conformance tests of the vector store run against that server, in indexes of their own. Where a server
+is not installed, the tests that need it are skipped and say so; under CI they fail.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def test_an_error_is_one_sentence_on_stderr(world: World, error: Exception, sent
 def test_ctrl_c_is_130_without_a_traceback(world: World) -> None:
     world.answerer.answer = interrupted
     result = run("ask", "Why?")
-    assert (result.exit_code, result.output) == (130, "")
+    assert (result.exit_code, result.output) == (130, ""), repr(result.exception)
 
 
 async def interrupted(_: object) -> None:
