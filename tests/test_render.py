@@ -19,6 +19,8 @@ CHOSEN_FILES = {
     "deploy/kubernetes/base/chatbot.yaml",
     "deploy/kubernetes/with-services/kustomization.yaml",
     "deploy/kubernetes/with-services/services.yaml",
+    "docs/secrets.md",
+    "docs/services.md",
     "pyproject.toml",
     "requirements-dev.lock",
     "requirements.lock",
