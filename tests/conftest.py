@@ -22,8 +22,8 @@ CATALOG: dict[str, Any] = CONTEXT["_catalog"]
 FACTORS = {"vector_db": "vector_store", "queue": "queue", "secrets_backend": "secrets"}
 """Each factor choice and the folder of its adapters under templates/."""
 SKELETON = ROOT / "{{cookiecutter.project_slug}}"
-RESULTS = ROOT / "build" / "combinations.json"
-"""What the last run found of each combination."""
+RESULTS = ROOT / "build"
+"""Where the last run's findings are kept."""
 
 COMBINATIONS = [
     dict(zip(FACTORS, choices, strict=True)) for choices in itertools.product(*(CONTEXT[name] for name in FACTORS))
@@ -72,17 +72,52 @@ class BakedProject:
         return done
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """How many combinations passed and how long they took; `make docs` makes a page of what is written here."""
-    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
-    found = [dict(report.user_properties) | {"passed": report.passed} for report in reports]
-    checked = [entry for entry in found if "combination" in entry]
-    if checked:
-        passed = sum(entry["passed"] for entry in checked)
-        seconds = sum(entry["seconds"] for entry in checked if "seconds" in entry)
-        terminalreporter.write_line(f"combinations: {passed} of {len(checked)} passed, {seconds:.0f} s of work")
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(checked, indent=1), "utf-8")
+class Progress:
+    """Says after each combination how many are done: 150 dots would not."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._terminal = config.pluginmanager.getplugin("terminalreporter")
+        self.checked: list[dict[str, Any]] = []
+        self.conformance: dict[str, dict[str, list[Any]]] = {}
+        """By factor and choice: how many tests passed, and what against."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        found = dict(report.user_properties)
+        if report.when == "call" and "combination" in found:
+            self.checked.append(found | {"passed": report.passed})
+            name, outcome = spelled(found["combination"]), "passed" if report.passed else "FAILED"
+            of = len(COMBINATIONS)
+            self._terminal.write_line(f"\n[{len(self.checked)}/{of}] {name} {outcome}, {found.get('seconds', '-')} s")
+        if report.passed and "conformance" in found:
+            for factor, choice, passed, against in found["conformance"]:
+                self.conformance.setdefault(factor, {})[choice] = [passed, against]
+
+    def pytest_terminal_summary(self) -> None:
+        """What passed, and against what; written down too, for `make matrix`."""
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        if self.checked:
+            passed = sum(entry["passed"] for entry in self.checked)
+            seconds = sum(entry.get("seconds", 0) for entry in self.checked)
+            self._terminal.write_line(f"combinations: {passed} of {len(self.checked)} passed, {seconds:.0f} s of work")
+            (RESULTS / "combinations.json").write_text(json.dumps(self.checked, indent=1), "utf-8")
+        if self.conformance:
+            self._terminal.section("conformance: each choice, and what it was tested against")
+            for factor, choices in self.conformance.items():
+                for choice, (number, against) in choices.items():
+                    self._terminal.write_line(f"{factor:<16}{choice:<10}{number:>4} passed   {against}")
+            (RESULTS / "conformance.json").write_text(json.dumps(self.conformance, indent=1), "utf-8")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under CI a skipped test is a failure: what it needs has to be installed there."""
+    terminal = session.config.pluginmanager.getplugin("terminalreporter")
+    if os.environ.get("CI") and terminal is not None and terminal.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(Progress(session.config))
 
 
 def clean_environment() -> dict[str, str]:
@@ -122,4 +157,16 @@ def project(request: pytest.FixtureRequest, bake: Callable[..., BakedProject]) -
 @pytest.fixture(params=cases(COVERING, "run"))
 def fresh(request: pytest.FixtureRequest, copy: Callable[..., BakedProject]) -> BakedProject:
     """A copy of a few combinations that hold each choice, for what takes minutes."""
+    absent = missing(request.param)
+    if absent:
+        give_up = pytest.fail if os.environ.get("CI") else pytest.skip
+        give_up(f"{', '.join(absent)} is not installed, which {spelled(request.param)} needs")
     return copy(**request.param)
+
+
+def missing(answers: dict[str, str]) -> list[str]:
+    """The servers of these choices that no package brings and that this machine does not have."""
+    entries = [CATALOG[factor][answers[factor]] for factor in ("vector_db", "queue")]
+    programs = {entry["process"].split()[0]: entry["environ"].get("PATH", "") for entry in entries if entry["apt"]}
+    places = os.environ["PATH"]
+    return [name for name, path in programs.items() if not shutil.which(name, path=f"{path}{os.pathsep}{places}")]

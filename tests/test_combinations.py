@@ -1,7 +1,9 @@
 """Every combination as its owner gets it: its own environment from its own lock, its imports, types and own tests.
 
-Downloads, compiled bytecode and mypy's cache are shared, environments are not: each is made from nothing. A failure
-names the combination, the step, and the command that repeats it alone.
+Downloads, compiled bytecode and mypy's cache are shared, environments are not: each is made from nothing. Projects and
+environments are made at the same path one after the other, and a file's time is made of its content, so that what was
+compiled or checked of the same content is found again, and of another is not. A failure names the combination, the
+step, and the command that repeats it alone.
 """
 
 from __future__ import annotations
@@ -9,8 +11,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -25,15 +29,26 @@ OWN_TESTS = ["tests/unit", "tests/twelve_factors"]
 """What needs no server: the unit tests, and that web, worker and scheduler boot and stop."""
 
 
+def placed(project: BakedProject, path: Path) -> BakedProject:
+    """A copy of the project at that path, in place of the one before."""
+    shutil.rmtree(path, ignore_errors=True)
+    shutil.copytree(project.path, path)
+    for file in path.rglob("*.py"):
+        time_of_content = zlib.crc32(file.read_bytes()) >> 1
+        os.utime(file, (time_of_content, time_of_content))
+    return BakedProject(path)
+
+
 class Environment:
     """A virtual environment for one project, and what runs in it."""
 
-    def __init__(self, path: Path, project: BakedProject, shared: Path) -> None:
-        self.project, self._path = project, path
+    def __init__(self, project: BakedProject, shared: Path) -> None:
+        self.project = placed(project, shared / "project")
+        self._path = path = shared / "environment"
         self._environ = {
             **clean_environment(),
             "PATH": f"{path / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(project.path / "src"),
+            "PYTHONPATH": str(self.project.path / "src"),
             "PYTHONPYCACHEPREFIX": str(shared / "bytecode"),
             "MYPY_CACHE_DIR": str(shared / "mypy"),
         }
@@ -64,7 +79,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def environment(project: BakedProject, shared: Path, request: pytest.FixtureRequest) -> Iterator[Environment]:
     try:
-        yield Environment(shared / "environment", project, shared)
+        yield Environment(project, shared)
     except AssertionError as error:
         pytest.fail(f"no environment\n{error}")
 

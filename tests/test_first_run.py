@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from conftest import FACTORS
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +22,12 @@ def test_demo_answers_with_a_citation_from_the_corpus(fresh):
     assert fresh.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_check_and_test_pass(fresh):
+def test_check_and_test_pass(fresh, record_property):
     fresh.run("make", "check")
-    summary = fresh.run("make", "test").stdout.strip().splitlines()[-1]
+    output = fresh.run("make", "test").stdout
+    summary = output.strip().splitlines()[-1]
     assert int(re.search(r"(\d+) passed", summary)[1]) > 100, summary
     assert "skipped" not in summary, summary
+    table = re.findall(r"^(\w+) +([\w-]+) +(\d+) passed, 0 failed, 0 skipped +(.+)$", output, re.M)
+    assert [factor for factor, *_ in table] == list(FACTORS)
+    record_property("conformance", [(factor, choice, int(passed), what) for factor, choice, passed, what in table])

@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
-from conftest import COVERING, cases
+from conftest import CATALOG, CONTEXT, COVERING, cases
 from jsonschema import validators
 
 COMPOSE = "deploy/compose.yaml"
@@ -57,15 +57,25 @@ def test_the_dockerfile_lints_clean(bake):
     passes("hadolint", "deploy/Dockerfile", cwd=bake().path)
 
 
-def test_the_github_workflow_is_valid_and_audited(bake):
-    workflow = ".github/workflows/ci.yml"
-    passes("check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow, cwd=bake().path)
-    passes("zizmor", "--offline", "--no-progress", "--min-severity=medium", workflow, cwd=bake().path)
+@pytest.mark.parametrize("vector_db", CONTEXT["vector_db"])
+def test_the_github_workflow_is_valid_and_audited(vector_db, bake):
+    workflow, project = ".github/workflows/ci.yml", bake(vector_db=vector_db)
+    passes("check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow, cwd=project.path)
+    passes("zizmor", "--offline", "--no-progress", "--min-severity=medium", workflow, cwd=project.path)
 
 
-def test_the_gitlab_pipeline_is_valid(bake):
-    file = ".gitlab-ci.yml"
-    passes("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", file, cwd=bake(ci="gitlab").path)
+@pytest.mark.parametrize("vector_db", CONTEXT["vector_db"])
+def test_the_gitlab_pipeline_is_valid(vector_db, bake):
+    project = bake(vector_db=vector_db, ci="gitlab")
+    passes("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", ".gitlab-ci.yml", cwd=project.path)
+
+
+@pytest.mark.parametrize(("ci", "file"), [("github", ".github/workflows/ci.yml"), ("gitlab", ".gitlab-ci.yml")])
+@pytest.mark.parametrize("vector_db", CONTEXT["vector_db"])
+def test_the_ci_starts_the_server_that_a_laptop_has_a_stand_in_for(ci, file, vector_db, bake):
+    entry, text = CATALOG["vector_db"][vector_db], bake(vector_db=vector_db, ci=ci).read(file)
+    started = bool(entry["image"]) and entry["image"] in text and "VECTOR_DB_URL" in text
+    assert started == entry["stand_in"]
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "scheduler"])

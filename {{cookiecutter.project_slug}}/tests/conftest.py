@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+import time
 import tomllib
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -30,6 +31,7 @@ from chatbot.adapters.database import Database
 from chatbot.adapters.documents import Documents
 from chatbot.adapters.jobs import Jobs
 from chatbot.adapters.lexical import LexicalIndex
+from chatbot.domain import Unavailable
 from chatbot.pipeline.migrate import migrate
 from chatbot.ports import Queue, VectorStore
 from chatbot.settings import Settings
@@ -140,9 +142,24 @@ def jobs(database: Database) -> Jobs:
 
 @pytest.fixture
 async def vectors(settings: Settings) -> AsyncIterator[VectorStore]:
-    store = vector_store.connect(os.environ.get("VECTOR_DB_URL") or settings.vector_db_url.get_secret_value())
+    named = os.environ.get("VECTOR_DB_URL")
+    store = vector_store.connect(named or settings.vector_db_url.get_secret_value())
+    if named:
+        await answering(store)
     yield store
     await store.close()
+
+
+async def answering(store: VectorStore, patience: float = 90) -> None:
+    """Wait for a server that somebody else started, perhaps a moment ago."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return await store.ping()
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(1)
 
 
 @pytest.fixture
