@@ -5,7 +5,7 @@ DEMO := build/demo
 # Trust what the machine trusts: institutions have proxies with certificates of their own.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: demo test combo check batch lock docs bench clean
+.PHONY: demo test combo check batch lock docs matrix bench clean
 
 demo: .venv/installed  ## generate the default chatbot, index its manual, answer one question
 	@rm -rf $(DEMO)
@@ -30,7 +30,11 @@ batch: .venv/installed  ## generate one project for each answer file: make batch
 lock: .venv/installed  ## resolve all versions again (needs the network)
 	@PATH="$(BIN):$$PATH" $(BIN)/python scripts/lock.py
 
-docs: .venv/installed  ## write the option table of docs/choices.md from cookiecutter.json
+docs: .venv/installed  ## write the option tables of the pages from cookiecutter.json
+	@$(BIN)/python scripts/choices.py
+
+matrix: .venv/installed  ## record the last `make test` over all combinations in docs/matrix.md
+	@$(BIN)/python scripts/matrix.py
 	@$(BIN)/python scripts/choices.py
 
 bench: .venv/installed  ## time generation against cookiecutter itself

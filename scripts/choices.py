@@ -1,6 +1,6 @@
-"""Write the option tables of README.md and docs/choices.md from cookiecutter.json (`make docs`); `--check` compares.
+"""Write the tables of README.md, docs/choices.md and docs/matrix.md (`make docs`); `--check` compares.
 
-What stands between the two markers of a page is generated, the rest is written by hand.
+What stands between the two markers of a page is generated from cookiecutter.json, the rest is written by hand.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import matrix
+
 ROOT = Path(__file__).parents[1]
-FACTORS = ("vector_db", "queue", "secrets_backend")
 BEGIN, END = "<!-- choices: begin -->\n", "<!-- choices: end -->\n"
 
 
@@ -58,13 +59,14 @@ def factors(context: dict[str, Any]) -> Iterator[str]:
     """The factor choices at a glance."""
     yield "| Question | Choices, the first is the default |"
     yield "| --- | --- |"
-    for factor in FACTORS:
+    for factor in matrix.FACTORS:
         yield f"| `{factor}` | {', '.join(context[factor])} |"
 
 
 PAGES: dict[Path, Callable[[dict[str, Any]], Iterator[str]]] = {
     ROOT / "README.md": factors,
     ROOT / "docs" / "choices.md": tables,
+    ROOT / "docs" / "matrix.md": matrix.tables,
 }
 
 
@@ -83,7 +85,7 @@ def main(arguments: list[str]) -> None:
         if "--check" not in arguments:
             path.write_text(new, "utf-8")
         elif new != page:
-            sys.exit(f"{path.name} does not say what cookiecutter.json offers: run `make docs`.")
+            sys.exit(f"{path.name} does not say what cookiecutter.json and docs/matrix.json hold: run `make docs`.")
 
 
 if __name__ == "__main__":
