@@ -58,7 +58,14 @@ class Dataset:
 
 
 def load(folder: Path, limit: int | None) -> Dataset:
-    """The data set, with only its first `limit` judged queries."""
+    """The data set, with only its first `limit` judged queries. Ends the program when it is none."""
+    try:
+        return _load(folder, limit)
+    except FileNotFoundError as error:
+        sys.exit(f"{folder} is not a data set in the BEIR layout: {error.filename} is missing.")
+
+
+def _load(folder: Path, limit: int | None) -> Dataset:
     corpus = folder / "corpus.jsonl"
     documents = _lines(corpus if corpus.exists() else corpus.with_suffix(".jsonl.gz"))
     relevant: dict[str, dict[str, int]] = defaultdict(dict)
@@ -190,10 +197,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="ask only so many queries")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args()
-    try:
-        data = load(options.folder, options.limit)
-    except FileNotFoundError as error:
-        sys.exit(f"{options.folder} is not a data set in the BEIR layout: {error.filename} is missing.")
+    data = load(options.folder, options.limit)
     console = Console(stderr=True)
     with fresh(WORK / "services", os.environ) as values:
         result = asyncio.run(run(data, values, console))

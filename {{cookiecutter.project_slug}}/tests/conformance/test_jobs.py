@@ -227,6 +227,24 @@ async def test_an_unexpected_error_is_retried_and_told_in_one_sentence_without_d
     assert dead.attempts == 3
 
 
+async def test_a_poison_job_is_dead_after_its_attempts_and_is_done_once_requeued(
+    jobs: Jobs, broker: Queue, database: Database
+) -> None:
+    async def act(attempt: int) -> None:
+        await make_due(database)
+        if attempt <= 3:
+            raise Unavailable("The embeddings API", "try again")
+
+    services = running(jobs, broker, act)
+    job = await jobs.create("ingest", "d1")
+    dead = await finished(services, job, "dead")
+    assert [found.id for found in await jobs.list("dead", 10)] == [dead.id]
+    assert await broker.depth() == 0
+    assert await jobs.requeue(dead.id)
+    done = await finished(services, job, "succeeded")
+    assert done.attempts == 1
+
+
 async def test_an_outage_is_retried_until_it_is_over(jobs: Jobs, broker: Queue) -> None:
     async def act(attempt: int) -> None:
         if attempt == 1:

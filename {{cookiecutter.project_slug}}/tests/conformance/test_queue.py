@@ -71,6 +71,14 @@ async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
         await asyncio.sleep(0.02)
 
 
+async def until_depth(broker: Queue, messages: int, seconds: float = 15) -> None:
+    """RabbitMQ counts a message that it takes back a moment later."""
+    deadline = time.monotonic() + seconds
+    while (found := await broker.depth()) != messages:
+        assert time.monotonic() < deadline, f"{found} messages, not {messages}"
+        await asyncio.sleep(0.05)
+
+
 async def test_messages_sent_before_and_after_the_worker_started_are_handled_once(broker: Queue) -> None:
     handle = Recorder()
     await broker.send("before")
@@ -85,7 +93,8 @@ async def test_messages_sent_before_and_after_the_worker_started_are_handled_onc
 
 
 async def test_a_killed_workers_messages_are_handled_by_another(broker: Queue, settings: Settings) -> None:
-    for name in "abcd":
+    names = set("abcdefgh")
+    for name in sorted(names):
         await broker.send(name)
     victim = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -96,12 +105,13 @@ async def test_a_killed_workers_messages_are_handled_by_another(broker: Queue, s
     )
     assert victim.stdout is not None
     taken = {(await victim.stdout.readline()).decode().strip() for _ in range(4)}
-    assert taken == set("abcd")
+    assert taken <= names
+    assert len(taken) == 4
     victim.kill()
     await victim.wait()
     handle = Recorder()
     async with working(broker, handle):
-        await until(lambda: handle.done.keys() == set("abcd"), LEASE + 8)
+        await until(lambda: handle.done.keys() == names, LEASE + 5)
     assert set(handle.done.values()) == {1}
     assert await broker.depth() == 0
 
@@ -160,7 +170,7 @@ async def test_a_stop_lets_the_job_finish_and_takes_no_other(broker: Queue) -> N
         await until(lambda: handle.running == 1)
         await broker.send("waiting")
     assert handle.done == {"begun": 1}
-    assert await broker.depth() == 1
+    await until_depth(broker, 1)
 
 
 async def test_an_idle_worker_stops_within_a_second(broker: Queue) -> None:
@@ -190,30 +200,33 @@ async def test_create_again_loses_nothing(broker: Queue) -> None:
     assert await broker.depth() == 1
 
 
-async def test_an_outage_is_waited_out_and_what_was_sent_is_kept(folder: Path) -> None:
-    handle = Recorder()
+async def test_a_restart_of_the_broker_in_mid_run_loses_nothing(folder: Path) -> None:
+    handle = Recorder(seconds=1)
+    stop = asyncio.Event()
     with started(folder) as urls:
         url = urls.get("QUEUE_URL") or urls["DATABASE_URL"]
         broker = queue.connect(url, LEASE)
         await broker.create()
-        await broker.send("before")
-    stop = asyncio.Event()
-    running = asyncio.create_task(broker.run(handle, 4, stop))
+        for name in ("begun", "waiting"):
+            await broker.send(name)
+        running = asyncio.create_task(broker.run(handle, 1, stop))
+        await until(lambda: handle.running == 1)
     with pytest.raises(Unavailable):
         await broker.send("meanwhile")
     with pytest.raises(Unavailable):
         await broker.ping()
-    await asyncio.sleep(1)
     assert not running.done()
     with started(folder) as again:
         assert (again.get("QUEUE_URL") or again["DATABASE_URL"]) == url
         if DURABLE:
-            await until(lambda: handle.done["before"] == 1, 30)
+            await until(lambda: handle.done.keys() == {"begun", "waiting"}, 30)
         await broker.send("after")
         await until(lambda: handle.done["after"] == 1, 30)
+        await until_depth(broker, 0)
         stop.set()
         await running
         await broker.close()
+    assert handle.done["begun"] >= 1, "at least once: its end may not have been heard"
 
 
 async def test_a_worker_stops_while_the_broker_is_down(settings: Settings) -> None:

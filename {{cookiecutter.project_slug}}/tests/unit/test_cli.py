@@ -109,7 +109,11 @@ def test_an_error_is_one_sentence_on_stderr(world: World, error: Exception, sent
 
 def test_ctrl_c_is_130_without_a_traceback(world: World) -> None:
     world.answerer.answer = interrupted
-    result = run("ask", "Why?")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        result = run("ask", "Why?")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (result.exit_code, result.output) == (130, ""), repr(result.exception)
 
 
