@@ -160,6 +160,19 @@ class Answer:
     usage: Usage = Usage()
 
 
+Scope = Literal["ask", "ingest", "admin"]
+"""What a caller may do: ask (and look after what is one's own); change the corpus; look after everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request: an API key's holder, a user of the identity provider, or an anonymous visitor."""
+
+    id: str
+    """Opaque, and nothing that identifies a person: what conversations, feedback and budgets belong to."""
+    scopes: frozenset[Scope]
+
+
 JobState = Literal["pending", "queued", "running", "succeeded", "failed", "dead"]
 """pending: accepted, not yet with the broker (or waiting for its next attempt); queued: the broker has it;
 running: a worker has it; succeeded; failed: the input is at fault, another attempt would not help;
