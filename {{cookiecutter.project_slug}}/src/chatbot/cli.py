@@ -76,7 +76,7 @@ def worker() -> None:
     from chatbot.process import run
     from chatbot.worker import work
 
-    run(work)
+    run("worker", work)
 
 
 @main.command()
@@ -88,7 +88,7 @@ def scheduler() -> None:
     from chatbot.process import run
     from chatbot.scheduler import schedule
 
-    run(schedule)
+    run("scheduler", schedule)
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

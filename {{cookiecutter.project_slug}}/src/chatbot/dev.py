@@ -125,6 +125,7 @@ async def _serve(signalled: Signalled) -> int:
     loaded = settings.load()
     click.echo(f"{loaded.bot_name}: http://{loaded.host}:{loaded.port} (Ctrl-C stops)")
     await migrate(loaded)  # what the release process does
+    os.environ["METRICS_PORT"] = "0"  # of one port, several processes here would fight over it
     commands = {name: command for name, command in procfile().items() if name != "release"}
     fleet = _Fleet(width=max(map(len, (*commands, "corpus"))))
     try:

@@ -16,6 +16,9 @@ Filters = Mapping[str, Sequence[Scalar]]
 
 Language = Literal["en", "fr"]
 
+EXTRACTIVE = "extractive"
+"""The name of the answerer that needs no language model: it quotes."""
+
 
 class ChatbotError(Exception):
     """A mistake or an outage that a person can act on; its message is one sentence that may be shown to users."""
@@ -193,5 +196,9 @@ class Job:
     error: str | None = None
     """One sentence for the person who asked; never holds document text or secrets."""
     idempotency_key: str | None = None
+    request_id: str | None = None
+    """The HTTP request that it was made for, as the logs know it."""
+    traceparent: str | None = None
+    """The span of that request, when requests are traced."""
     created_at: datetime | None = None
     updated_at: datetime | None = None

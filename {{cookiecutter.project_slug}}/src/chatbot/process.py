@@ -10,6 +10,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from chatbot import settings
@@ -28,9 +29,13 @@ Work = Callable[["Services", asyncio.Event], Awaitable[None]]
 """Works until the event is set, then finishes what is under way. Cancelled, it gives that up."""
 
 
-def run(work: Work) -> None:
+def run(name: str, work: Work) -> None:
     """Run `work` until SIGTERM or SIGINT; returns when it has finished, so that the exit code is 0."""
-    asyncio.run(_run(_configured(), work))
+    services = _configured()
+    from chatbot import metrics
+
+    with metrics.served(services.settings.host, services.settings.metrics_port), _traced(name, services.settings):
+        asyncio.run(_run(services, work))
 
 
 def serve_web() -> None:
@@ -38,7 +43,8 @@ def serve_web() -> None:
     services = _configured()
     from chatbot.web.app import serve
 
-    serve(services)
+    with _traced("web", services.settings):
+        serve(services)
 
 
 def _configured() -> Services:
@@ -47,6 +53,14 @@ def _configured() -> Services:
 
     configure_logging(loaded.log_level)
     return bootstrap(loaded)
+
+
+def _traced(name: str, loaded: settings.Settings) -> AbstractContextManager[None]:
+    from chatbot.adapters.traces import sending
+
+    endpoint = loaded.otel_exporter_otlp_endpoint
+    headers = loaded.otel_exporter_otlp_headers.get_secret_value()
+    return sending(str(endpoint) if endpoint else None, headers, f"chatbot-{name}", settings.release())
 
 
 async def _run(services: Services, work: Work) -> None:

@@ -6,6 +6,8 @@ Precedence, first wins: arguments, environment, `.env`, the files in SECRETS_DIR
 
 from __future__ import annotations
 
+import functools
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -54,6 +56,15 @@ class Settings(secrets.Variables, BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port the web process listens on")
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR"
+    )
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Port where a worker or scheduler shows its figures; 0: nowhere"
+    )
+    otel_exporter_otlp_endpoint: AnyHttpUrl | None = Field(
+        default=None, description="An OpenTelemetry collector, e.g. http://collector:4318; empty: no traces"
+    )
+    otel_exporter_otlp_headers: SecretStr = Field(
+        default=SecretStr(""), description="What the collector wants, e.g. authorization=Bearer%20KEY"
     )
     shutdown_grace: float = Field(default=25, gt=0, le=3600, description="Seconds to finish work after SIGTERM")
     worker_concurrency: int = Field(default=2, ge=1, le=256, description="Jobs one worker runs at a time")
@@ -156,3 +167,10 @@ def masked(settings: Settings) -> dict[str, str]:
 def home() -> Path:
     """The folder with `docs/` and `migrations/`: the checkout, or the image's /app."""
     return Path(__file__).parents[2]
+
+
+@functools.cache
+def release() -> str:
+    """The version that pyproject.toml gives, in the checkout and in the image alike."""
+    project: dict[str, Any] = tomllib.loads((home() / "pyproject.toml").read_text("utf-8"))["project"]
+    return project["version"]

@@ -14,6 +14,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
@@ -29,6 +30,18 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
 """The job at hand, likewise."""
+
+
+@contextmanager
+def about_job(id: str, request: str | None) -> Iterator[None]:
+    """Lines logged meanwhile carry the job, and the request that it was made for."""
+    job, made_for = job_id.set(id), request_id.set(request)
+    try:
+        yield
+    finally:
+        job_id.reset(job)
+        request_id.reset(made_for)
+
 
 CHATTY = ("httpx", "httpx2")
 """Loggers that write the URL of every request at INFO; a URL may hold a key."""

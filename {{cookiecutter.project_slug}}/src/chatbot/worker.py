@@ -12,7 +12,9 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from chatbot import metrics, tracing
 from chatbot.domain import ChatbotError, Job, JobState, UnreadableDocument
+from chatbot.telemetry import about_job
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
@@ -33,15 +35,21 @@ async def _handle(services: Services, job_id: str) -> None:
         log.info("nothing left to do", extra={"job": job_id})
         return
     started = time.monotonic()
-    state = await _outcome(services, job)
-    about = {"job": job.id, "kind": job.kind, "state": state, "attempt": job.attempts}
-    log.info("job done", extra={**about, "seconds": round(time.monotonic() - started, 3)})
+    about: tracing.Attributes = {"chatbot.job.id": job.id, "chatbot.job.attempt": job.attempts}
+    with about_job(job.id, job.request_id), tracing.span(f"job {job.kind}", "consumer", about, job.traceparent) as span:
+        state = await _outcome(services, job)
+        span.set({"chatbot.job.state": state})
+        seconds = time.monotonic() - started
+        metrics.JOBS_FINISHED.labels(job.kind, state).inc()
+        metrics.JOB_SECONDS.labels(job.kind).observe(seconds)
+        extra = {"job": job.id, "kind": job.kind, "state": state, "attempt": job.attempts}
+        log.info("job done", extra={**extra, "seconds": round(seconds, 3)})
 
 
 async def _outcome(services: Services, job: Job) -> JobState:
     jobs = services.jobs
     try:
-        await services.ingester.process(job.document_id or "", functools.partial(jobs.progress, job.id))
+        await _ingest(services, job)
         await jobs.succeed(job.id)
         return "succeeded"
     except UnreadableDocument as error:
@@ -54,3 +62,16 @@ async def _outcome(services: Services, job: Job) -> JobState:
         return await jobs.retry(
             job.id, f"Unexpected error ({type(error).__name__}); see the logs under job id {job.id}."
         )
+
+
+async def _ingest(services: Services, job: Job) -> None:
+    try:
+        with metrics.INGESTION_SECONDS.time():
+            result = await services.ingester.process(
+                job.document_id or "", functools.partial(services.jobs.progress, job.id)
+            )
+    except Exception as error:
+        metrics.INGESTION_FAILURES.labels(metrics.reason(error)).inc()
+        raise
+    metrics.INGESTED_DOCUMENTS.inc()
+    metrics.INGESTED_CHUNKS.inc(result.new_chunks)

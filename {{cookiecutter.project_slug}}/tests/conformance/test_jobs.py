@@ -13,6 +13,7 @@ from chatbot import scheduler, worker
 from chatbot.adapters.database import Database
 from chatbot.adapters.jobs import Jobs, dispatch, submit
 from chatbot.domain import Job, JobState, Unavailable, UnreadableDocument
+from chatbot.pipeline.ingest import IngestResult
 from chatbot.ports import Queue
 
 
@@ -37,10 +38,11 @@ class FakeIngester:
         self.act = act
         self.attempts = 0
 
-    async def process(self, document_id: str, progress: Callable[[float], Awaitable[None]]) -> None:
+    async def process(self, document_id: str, progress: Callable[[float], Awaitable[None]]) -> IngestResult:
         self.attempts += 1
         await progress(0.5)
         await self.act(self.attempts)
+        return IngestResult(document_id, 1, 1, 1)
 
 
 async def state(jobs: Jobs, job: Job) -> JobState:

@@ -151,6 +151,10 @@ class FakeResource:
         await self.ping()
         self.sent.append(job_id)
 
+    async def depth(self) -> int:
+        await self.ping()
+        return len(self.sent)
+
     async def close(self) -> None:
         self.closed = True
 

@@ -16,8 +16,9 @@ import httpx2
 import pytest
 
 from chatbot.bootstrap import Services
+from chatbot.domain import Unavailable
 from chatbot.web.app import create_app
-from tests.unit.fakes import FakeAnswerer, fake_services
+from tests.unit.fakes import FakeAnswerer, client_of, fake_services
 from tests.unit.test_web_api import events_of
 
 ROOT = Path(__file__).parents[2]
@@ -95,9 +96,9 @@ async def test_metrics_are_fed(client: httpx2.AsyncClient, services: Services) -
         'http_requests_total{method="POST",route="/v1/chat",status="200"}',
         'http_requests_total{method="other",route="unmatched",status="404"}',
         'http_request_duration_seconds_count{method="POST",route="/v1/chat"}',
-        'answers_total{grounded="true",language="en"}',
-        "answer_duration_seconds_count",
-        "retrieval_duration_seconds_count",
+        'answers_total{grounded="true",language="en",writer="llm"}',
+        'answer_duration_seconds_count{writer="llm"}',
+        "first_token_seconds_count",
     ]
     before = await figures(client)
     await client.post("/v1/chat", json={"question": "Who pays?"})
@@ -108,6 +109,7 @@ async def test_metrics_are_fed(client: httpx2.AsyncClient, services: Services) -
     assert after['jobs{state="queued"}'] == 1
     assert after['jobs{state="dead"}'] == 0
     assert after['corpus_size{unit="documents"}'] == 1
+    assert after['queue_depth{queue="jobs"}'] == 1
 
 
 async def test_metrics_without_the_database_leave_its_figures_out(
@@ -118,7 +120,27 @@ async def test_metrics_without_the_database_leave_its_figures_out(
 
     await figures(client)
     monkeypatch.setattr(services.jobs, "counts", counts)
-    assert not [name for name in await figures(client) if name.startswith(("jobs", "corpus_size"))]
+    after = await figures(client)
+    assert not [name for name in after if name.startswith(("jobs{", "corpus_size"))]
+    assert 'queue_depth{queue="jobs"}' in after
+
+
+async def test_metrics_without_the_queue_leave_its_depth_out(client: httpx2.AsyncClient, services: Services) -> None:
+    services.queue.silent = True
+    after = await figures(client)
+    assert 'jobs{state="dead"}' in after
+    assert not [name for name in after if name.startswith("queue_depth{")]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(Unavailable("the model", "start it"), "unavailable"), (ValueError("private"), "unexpected")]
+)
+async def test_a_question_that_gets_no_answer_is_counted(error: Exception, reason: str) -> None:
+    async with client_of(fake_services(FakeAnswerer(error=error, after=1))) as client:
+        name = f'unanswered_questions_total{{reason="{reason}"}}'
+        before = (await figures(client)).get(name, 0)
+        await client.post("/v1/chat", json={"question": "Who pays?", "stream": True})
+        assert (await figures(client))[name] == before + 1
 
 
 async def test_openapi_document_is_complete(client: httpx2.AsyncClient) -> None:

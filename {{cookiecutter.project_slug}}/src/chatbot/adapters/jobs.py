@@ -16,14 +16,17 @@ from typing import Any, get_args
 from chatbot.adapters.database import Database
 from chatbot.domain import Job, JobState, Unavailable
 from chatbot.ports import Queue
+from chatbot.telemetry import request_id
+from chatbot.tracing import traceparent
 
 LONGEST_BACKOFF = 300
 """Seconds."""
 
 COLUMNS = ", ".join(Job.__slots__)
 CREATE = f"""
-INSERT INTO jobs (id, kind, document_id, state, idempotency_key)
-VALUES (%(id)s, %(kind)s, %(document_id)s, 'pending', %(key)s) ON CONFLICT DO NOTHING RETURNING {COLUMNS}
+INSERT INTO jobs (id, kind, document_id, state, idempotency_key, request_id, traceparent)
+VALUES (%(id)s, %(kind)s, %(document_id)s, 'pending', %(key)s, %(request_id)s, %(traceparent)s)
+ON CONFLICT DO NOTHING RETURNING {COLUMNS}
 """
 LIST = f"""
 SELECT {COLUMNS} FROM jobs WHERE %(state)s::text IS NULL OR state = %(state)s
@@ -66,8 +69,15 @@ class Jobs:
         self._max_attempts = max_attempts
 
     async def create(self, kind: str, document_id: str | None, idempotency_key: str | None = None) -> Job:
-        """A pending job; the same idempotency key returns the job that is there."""
-        values = {"id": uuid.uuid4().hex, "kind": kind, "document_id": document_id, "key": idempotency_key}
+        """A pending job, made for the request at hand; the same idempotency key returns the job that is there."""
+        values = {
+            "id": uuid.uuid4().hex,
+            "kind": kind,
+            "document_id": document_id,
+            "key": idempotency_key,
+            "request_id": request_id.get(),
+            "traceparent": traceparent(),
+        }
         same = f"SELECT {COLUMNS} FROM jobs WHERE idempotency_key = %(key)s"
         row = await self._database.row(CREATE, values) or await self._database.row(same, values)
         assert row

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from chatbot.adapters import openai_api
-from chatbot.domain import InvalidConfiguration, Passage, Question, Usage
+from chatbot.domain import EXTRACTIVE, InvalidConfiguration, Passage, Question, Usage
 from chatbot.ports import LanguageModel
 from chatbot.rag import extract
 
@@ -39,7 +39,7 @@ def connect(url: str | None, model: str, api_key: str, timeout: float) -> Langua
 class Extractive:
     """Quotes the sentences that hold the answer; needs no model and no network."""
 
-    model = "extractive"
+    model = EXTRACTIVE
 
     async def stream(self, question: Question, passages: Sequence[Passage]) -> AsyncIterator[str | Usage]:
         quotes = await asyncio.to_thread(extract.answer, question, passages)

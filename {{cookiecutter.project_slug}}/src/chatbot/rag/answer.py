@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 
-from chatbot.domain import Answer, Citation, Language, Passage, Question, Usage
+from chatbot import metrics, tracing
+from chatbot.domain import EXTRACTIVE, Answer, Citation, Language, Passage, Question, Usage
 from chatbot.ports import LanguageModel
 from chatbot.rag.cite import Checker
 from chatbot.rag.evidence import supported
@@ -106,8 +107,29 @@ class Answerer:
     async def _written(self, question: Question, passages: Sequence[Passage]) -> AsyncIterator[str | Usage]:
         """What the model writes; nothing where the passages do not bear on the question."""
         if await asyncio.to_thread(supported, question.text, passages, self._retriever.embedding_model):
-            async for piece in self._model.stream(question, passages):
-                yield piece
+            with model_span(self._model.model) as span:
+                async for piece in self._model.stream(question, passages):
+                    if isinstance(piece, Usage):
+                        span.set(spent(piece))
+                    yield piece
+
+
+def model_span(model: str) -> AbstractContextManager[tracing.Span]:
+    """One call of the model, in the words of OpenTelemetry's GenAI conventions; never what it reads or writes."""
+    if model == EXTRACTIVE:
+        return tracing.span("extract", current=False)
+    about = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": model}
+    return tracing.span(f"chat {model}", "client", about, current=False)
+
+
+def spent(usage: Usage) -> tracing.Attributes:
+    """Counts what the model used, and returns it as a span's attributes."""
+    metrics.MODEL_TOKENS.labels("prompt").inc(usage.prompt_tokens)
+    metrics.MODEL_TOKENS.labels("completion").inc(usage.completion_tokens)
+    return {
+        "gen_ai.usage.input_tokens": usage.prompt_tokens,
+        "gen_ai.usage.output_tokens": usage.completion_tokens,
+    }
 
 
 def nothing_found(language: Language, passages: Sequence[Passage]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
+from chatbot import metrics, tracing
 from chatbot.domain import Filters, Hit, Passage
 from chatbot.ports import Embedder, VectorStore
 from chatbot.rag.analyse import query_terms
@@ -53,23 +55,45 @@ class Retriever:
 
     async def search(self, text: str, limit: int, filters: Filters | None = None) -> list[Passage]:
         """The best passages, best first, each text once even when several documents hold it. Raises Unavailable."""
+        about: tracing.Attributes = {"gen_ai.operation.name": "retrieval", "gen_ai.request.top_k": limit}
+        with metrics.RETRIEVAL_SECONDS.time(), tracing.span("retrieval", attributes=about) as span:
+            found = await self._search(text, limit, filters or {})
+            span.set({"chatbot.passages": len(found)})
+            return found
+
+    async def _search(self, text: str, limit: int, filters: Filters) -> list[Passage]:
         pool = max(POOL, 2 * limit)
         lexical, dense = await asyncio.gather(
-            self._lexical_hits(text, pool, filters or {}), self._dense_hits(text, pool, filters or {})
+            self._lexical_hits(text, pool, filters), self._dense_hits(text, pool, filters)
         )
         fused = fuse(lexical, dense, self._lexical_weight)[: 2 * limit]
         similarity = {hit.chunk_id: hit.score for hit in dense}
-        passages = {passage.chunk.text: passage for passage in reversed(await self._documents.passages(fused))}
+        with stage("passages"):
+            read = await self._documents.passages(fused)
+        passages = {passage.chunk.text: passage for passage in reversed(read)}
         best = [replace(passage, similarity=similarity.get(passage.chunk.id)) for passage in passages.values()]
         return sorted(best, key=lambda passage: -passage.score)[:limit]
 
     async def _lexical_hits(self, text: str, limit: int, filters: Filters) -> list[Hit]:
-        terms = query_terms(text)
-        return await self._lexical.search(terms, limit, filters) if terms else []
+        with stage("lexical"):
+            terms = query_terms(text)
+            return await self._lexical.search(terms, limit, filters) if terms else []
 
     async def _dense_hits(self, text: str, limit: int, filters: Filters) -> list[Hit]:
-        index, vector = await asyncio.gather(self._index(), self._embedder.embed_query(text))
-        return await self._vectors.search(index, vector, limit, filters)
+        index, vector = await asyncio.gather(self._index(), self._embedded(text))
+        with stage("vector_store"):
+            return await self._vectors.search(index, vector, limit, filters)
+
+    async def _embedded(self, text: str) -> list[float]:
+        about = {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": self._embedder.model}
+        with stage("embed", about):
+            return await self._embedder.embed_query(text)
+
+
+@contextmanager
+def stage(name: str, attributes: tracing.Attributes | None = None) -> Iterator[None]:
+    with metrics.STAGE_SECONDS.labels(name).time(), tracing.span(f"retrieval {name}", attributes=attributes):
+        yield
 
 
 def fuse(lexical: Sequence[Hit], dense: Sequence[Hit], lexical_weight: float) -> list[Hit]:

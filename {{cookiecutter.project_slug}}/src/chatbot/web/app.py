@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from chatbot.bootstrap import Services, bootstrap
 from chatbot.rotation import changed
 from chatbot.web import chat, documents, health, openapi, page, problems
-from chatbot.web.middleware import BodyLimit, RequestLog
+from chatbot.web.middleware import BodyLimit, RequestLog, RequestSpan
 
 JSON_BYTES = 256_000
 """The largest body that is not an upload."""
@@ -46,12 +46,15 @@ def create_app(services: Services) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # Its own spans and events would hold paths, queries and the messages of exceptions.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
     app.state.draining = False
     largest = int(services.settings.max_document_mb * 1_000_000) + FORM_BYTES
     app.add_middleware(BodyLimit, limit=lambda path: largest if path == "/v1/documents" else JSON_BYTES)
+    app.add_middleware(RequestSpan)
     app.add_middleware(RequestLog)
     problems.install(app)
     for router in (chat.router, documents.router, health.router, page.router(services.settings)):

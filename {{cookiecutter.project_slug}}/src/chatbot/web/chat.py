@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -10,7 +9,6 @@ from fastapi import APIRouter, Header
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel
 
-from chatbot.bootstrap import Services
 from chatbot.domain import Question
 from chatbot.rag.analyse import detect_language
 from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
@@ -70,7 +68,7 @@ async def chat(
     fails on the way, the last event is **error**, a problem; what fails before the first word is an ordinary 503.
     """
     question = Question(body.question, body.language or detect_language(body.question), body.filters)
-    events = _measured(services, question)
+    events = metrics.measured(services.answerer.stream(question))
     if body.stream or "text/event-stream" in accept:
         return EventSourceResponse(_encoded(await _opening(events), events), headers=STREAM_HEADERS)
     [done] = [event async for event in events if isinstance(event, Done)]
@@ -80,20 +78,8 @@ async def chat(
 @router.post("/search", summary="Find passages", response_model=SearchResult)
 async def search(body: SearchRequest, services: ServicesParam) -> SearchResult:
     """The passages an answer could be written from: by words (BM25) and by meaning, in one ranking."""
-    with metrics.RETRIEVAL_SECONDS.time():
-        passages = await services.retriever.search(body.query, body.limit, body.filters)
+    passages = await services.retriever.search(body.query, body.limit, body.filters)
     return SearchResult(passages=[PassageView.of(each) for each in passages])
-
-
-async def _measured(services: Services, question: Question) -> AsyncIterator[Event]:
-    started = time.perf_counter()
-    async for event in services.answerer.stream(question):
-        if isinstance(event, Sources):
-            metrics.RETRIEVAL_SECONDS.observe(time.perf_counter() - started)
-        elif isinstance(event, Done):
-            metrics.ANSWER_SECONDS.observe(time.perf_counter() - started)
-            metrics.ANSWERS.labels(str(event.answer.grounded).lower(), event.answer.language).inc()
-        yield event
 
 
 async def _opening(events: AsyncIterator[Event]) -> list[Event]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import tomllib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from chatbot.bootstrap import Services
 from chatbot.domain import ChatbotError
-from chatbot.settings import home
+from chatbot.settings import release
 from chatbot.web import metrics, problems
 
 TIMEOUT = 2.0
@@ -75,10 +73,3 @@ async def get_metrics(request: Request) -> Response:
 @router.get("/version", summary="Which version is it?")
 async def version(request: Request) -> dict[str, str]:
     return {"name": request.app.title, "version": release()}
-
-
-@functools.cache
-def release() -> str:
-    """The version that pyproject.toml gives, in the checkout and in the image alike."""
-    project: dict[str, Any] = tomllib.loads((home() / "pyproject.toml").read_text("utf-8"))["project"]
-    return project["version"]

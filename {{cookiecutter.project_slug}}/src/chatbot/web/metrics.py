@@ -1,34 +1,86 @@
-"""What `/metrics` shows, in Prometheus' text format. Labels come from closed sets: no ids, no paths, no words."""
+"""The figures of the web process, for `/metrics`. Labels come from closed sets: no ids, no paths, no words.
+
+What it shares with other processes (retrieval, the model's tokens) is in chatbot/metrics.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import AsyncIterator
 from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from chatbot.bootstrap import Services
-from chatbot.domain import JobState
+from chatbot.domain import EXTRACTIVE, JobState
+from chatbot.metrics import reason
+from chatbot.rag.answer import Done, Event, Token
 
 TIMEOUT = 2
-"""Seconds a scrape waits for the database."""
+"""Seconds a scrape waits for the database, and for the queue."""
+ANSWER_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+"""Seconds."""
 
 REQUESTS = Counter("http_requests", "HTTP requests answered", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram("http_request_duration_seconds", "Until the last byte was sent", ["method", "route"])
-ANSWERS = Counter("answers", "Questions answered", ["grounded", "language"])
+ANSWERS = Counter("answers", "Questions answered", ["grounded", "language", "writer"])
+UNANSWERED = Counter("unanswered_questions", "Questions without an answer", ["reason"])
+FIRST_TOKEN_SECONDS = Histogram("first_token_seconds", "From question to the first words", buckets=ANSWER_BUCKETS)
 ANSWER_SECONDS = Histogram(
-    "answer_duration_seconds", "From question to complete answer", buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+    "answer_duration_seconds", "From question to complete answer", ["writer"], buckets=ANSWER_BUCKETS
 )
-RETRIEVAL_SECONDS = Histogram("retrieval_duration_seconds", "From question or query to passages")
 JOBS = Gauge("jobs", "Jobs on record, the same in every web process", ["state"])
+QUEUE_DEPTH = Gauge("queue_depth", "Messages not yet worked off, the same in every web process", ["queue"])
 CORPUS = Gauge("corpus_size", "What can be searched, the same in every web process", ["unit"])
 
 logger = logging.getLogger(__name__)
 
 
+async def measured(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """The events of one answer, counted on their way: whatever surface asked."""
+    started, spoken = time.perf_counter(), False
+    try:
+        async for event in events:
+            if isinstance(event, Token) and not spoken:
+                FIRST_TOKEN_SECONDS.observe(time.perf_counter() - started)
+                spoken = True
+            elif isinstance(event, Done):
+                _answered(event, time.perf_counter() - started)
+            yield event
+    except (asyncio.CancelledError, GeneratorExit):
+        UNANSWERED.labels("client_left").inc()
+        raise
+    except Exception as error:
+        UNANSWERED.labels(reason(error)).inc()
+        raise
+
+
+def _answered(done: Done, seconds: float) -> None:
+    answer = done.answer
+    writer = "extractive" if answer.model == EXTRACTIVE else "llm"
+    ANSWERS.labels(str(answer.grounded).lower(), answer.language, writer).inc()
+    ANSWER_SECONDS.labels(writer).observe(seconds)
+    if not answer.grounded:
+        UNANSWERED.labels("no_evidence").inc()
+
+
 async def refresh(services: Services) -> None:
-    """Read the gauges from the database; without an answer they are left out, not shown as they once were."""
+    """Read the gauges from the services; without an answer they are left out, not shown as they once were."""
+    await asyncio.gather(_refresh_from_database(services), _refresh_from_queue(services))
+
+
+async def _refresh_from_queue(services: Services) -> None:
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            QUEUE_DEPTH.labels("jobs").set(await services.queue.depth())
+    except Exception:
+        logger.warning("no figures from the queue for /metrics", exc_info=True)
+        QUEUE_DEPTH.clear()
+
+
+async def _refresh_from_database(services: Services) -> None:
     try:
         async with asyncio.timeout(TIMEOUT):
             jobs = await services.jobs.counts()

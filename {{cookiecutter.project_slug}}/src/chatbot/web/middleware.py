@@ -12,10 +12,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chatbot import tracing
 from chatbot.telemetry import request_id
 from chatbot.web import metrics, problems
 
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+PROBES = {"/healthz", "/readyz", "/metrics"}
+"""What machines ask every few seconds."""
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 logger = logging.getLogger(__name__)
@@ -59,12 +62,48 @@ class RequestLog:
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
     """Metrics and the access line. The route's template stands for the path; a status of 0: cut off unanswered."""
-    method = scope["method"] if scope["method"] in METHODS else "other"
-    route = getattr(scope.get("route"), "path", "unmatched")
+    method, route = _method(scope), _route(scope)
     metrics.REQUESTS.labels(method, route, status).inc()
     metrics.REQUEST_SECONDS.labels(method, route).observe(seconds)
     extra = {"method": method, "path": route, "status": status, "ms": round(seconds * 1000, 1)}
     logger.info("request", extra=extra)
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in METHODS else "other"
+
+
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "unmatched")
+
+
+class RequestSpan:
+    """Traces a request, when requests are traced: by its route, without path, query and addresses."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in PROBES:
+            await self.app(scope, receive, send)
+            return
+        about: dict[str, str | int] = {"chatbot.request.id": request_id.get() or ""}
+
+        async def send_and_note(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                about["http.response.status_code"] = message["status"]
+                if message["status"] >= 500:
+                    about["error.type"] = str(message["status"])
+            await send(message)
+
+        parent = Headers(scope=scope).get("traceparent")
+        with tracing.span(_method(scope), "server", parent=parent) as span:
+            try:
+                await self.app(scope, receive, send_and_note)
+            finally:
+                method, route = _method(scope), _route(scope)
+                span.rename(f"{method} {route}")
+                span.set({"http.request.method": method, "http.route": route, **about})
 
 
 class BodyLimit:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from chatbot.web.health import release
+from chatbot.settings import release
 from chatbot.web.schemas import Problem
 
 DESCRIPTION = """\
