@@ -31,10 +31,19 @@ INGESTED_DOCUMENTS = Counter("ingested_documents", "Documents that became findab
 INGESTED_CHUNKS = Counter("ingested_chunks", "Chunks embedded for them")
 INGESTION_SECONDS = Histogram("ingestion_duration_seconds", "From file to findable", buckets=LONG)
 INGESTION_FAILURES = Counter("ingestion_failures", "Attempts that did not get there", ["reason"])
+REASONS = ("unreadable", "unavailable", "configuration", "unexpected")
+
+# At 0 from the start, so that the first of its kind is seen to happen.
+for each in ("prompt", "completion"):
+    MODEL_TOKENS.labels(each)
+for each in REASONS:
+    INGESTION_FAILURES.labels(each)
+for each in ("succeeded", "failed", "pending", "dead"):
+    JOBS_FINISHED.labels("ingest", each)
 
 
 def reason(error: BaseException) -> str:
-    """The class of a failure."""
+    """The class of a failure, one of REASONS."""
     match error:
         case UnreadableDocument():
             return "unreadable"

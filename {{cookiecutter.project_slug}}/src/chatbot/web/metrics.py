@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from chatbot.bootstrap import Services
 from chatbot.domain import EXTRACTIVE, JobState
-from chatbot.metrics import reason
+from chatbot.metrics import REASONS, reason
 from chatbot.rag.answer import Done, Event, Token
 
 TIMEOUT = 2
@@ -34,6 +34,10 @@ ANSWER_SECONDS = Histogram(
 JOBS = Gauge("jobs", "Jobs on record, the same in every web process", ["state"])
 QUEUE_DEPTH = Gauge("queue_depth", "Messages not yet worked off, the same in every web process", ["queue"])
 CORPUS = Gauge("corpus_size", "What can be searched, the same in every web process", ["unit"])
+
+# At 0 from the start, so that the first of its kind is seen to happen.
+for each in (*REASONS, "no_evidence", "client_left"):
+    UNANSWERED.labels(each)
 
 logger = logging.getLogger(__name__)
 
