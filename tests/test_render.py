@@ -33,12 +33,15 @@ CHOSEN_FILES = {
 SERVERS = {f"services/{e['server']}" for factor in ("vector_db", "secrets_backend") for e in CATALOG[factor].values()}
 """Development servers that no package brings: only the projects that use one have it."""
 
+BRACES = (".py", ".mako", "grafana/chatbot.json", "prometheus/alerts.yml")
+"""Files whose own language may have {{ or {%."""
+
 
 def test_nothing_of_the_template_is_left_over(project):
     for name in project.files():
         text = project.read(name)
         assert "cookiecutter." not in text, name
-        assert name.endswith((".py", ".mako")) or not re.search(r"(?<!\$)\{\{|\{%", text), name
+        assert name.endswith(BRACES) or not re.search(r"(?<!\$)\{\{|\{%", text), name
 
 
 def test_every_file_parses(project):
