@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ class Progress:
 
     def __init__(self, config: pytest.Config) -> None:
         self._terminal = config.pluginmanager.getplugin("terminalreporter")
+        self._began = time.monotonic()
         self.checked: list[dict[str, Any]] = []
         self.conformance: dict[str, dict[str, list[Any]]] = {}
         """By factor and choice: how many tests passed, and what against."""
@@ -97,8 +99,11 @@ class Progress:
         RESULTS.mkdir(parents=True, exist_ok=True)
         if self.checked:
             passed = sum(entry["passed"] for entry in self.checked)
-            seconds = sum(entry.get("seconds", 0) for entry in self.checked)
-            self._terminal.write_line(f"combinations: {passed} of {len(self.checked)} passed, {seconds:.0f} s of work")
+            cpu = sum(entry.get("cpu", 0) for entry in self.checked)
+            took = time.monotonic() - self._began
+            self._terminal.write_line(
+                f"combinations: {passed} of {len(self.checked)} passed, {cpu:.0f} s of one core, all tests in {took:.0f} s"
+            )
             (RESULTS / "combinations.json").write_text(json.dumps(self.checked, indent=1), "utf-8")
         if self.conformance:
             self._terminal.section("conformance: each choice, and what it was tested against")
