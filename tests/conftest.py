@@ -101,9 +101,8 @@ class Progress:
             passed = sum(entry["passed"] for entry in self.checked)
             cpu = sum(entry.get("cpu", 0) for entry in self.checked)
             took = time.monotonic() - self._began
-            self._terminal.write_line(
-                f"combinations: {passed} of {len(self.checked)} passed, {cpu:.0f} s of one core, all tests in {took:.0f} s"
-            )
+            times = f"{cpu:.0f} s of a core, {took:.0f} s in all"
+            self._terminal.write_line(f"combinations: {passed} of {len(self.checked)} passed, {times}")
             (RESULTS / "combinations.json").write_text(json.dumps(self.checked, indent=1), "utf-8")
         if self.conformance:
             self._terminal.section("conformance: each choice, and what it was tested against")
