@@ -8,9 +8,10 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,13 +150,17 @@ def bake(cookies_session: Any) -> Callable[..., BakedProject]:
 
 
 @pytest.fixture
-def copy(bake: Callable[..., BakedProject], tmp_path: Path) -> Callable[..., BakedProject]:
-    """The same, in a copy that the test may change."""
+def copy(bake: Callable[..., BakedProject]) -> Iterator[Callable[..., BakedProject]]:
+    """The same, in a copy that the test may change, and run.
 
-    def copied(**answers: str) -> BakedProject:
-        return BakedProject(Path(shutil.copytree(bake(**answers).path, tmp_path / "project")))
+    Not in pytest's own folder: as root, PostgreSQL runs as another user, to whom each pytest that starts closes it.
+    """
+    with tempfile.TemporaryDirectory(prefix="chatbot-", ignore_cleanup_errors=True) as folder:
 
-    return copied
+        def copied(**answers: str) -> BakedProject:
+            return BakedProject(Path(shutil.copytree(bake(**answers).path, Path(folder, "project"))))
+
+        yield copied
 
 
 @pytest.fixture(params=cases(COMBINATIONS, "render"))
