@@ -5,7 +5,7 @@ DEMO := build/demo
 # Trust what the machine trusts: institutions have proxies with certificates of their own.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: demo test combo check batch lock docs matrix bench clean
+.PHONY: demo test combo check batch lock docs matrix bench bench-choices clean
 
 demo: .venv/installed  ## generate the default chatbot, index its manual, answer one question
 	@rm -rf $(DEMO)
@@ -13,7 +13,7 @@ demo: .venv/installed  ## generate the default chatbot, index its manual, answer
 	@PATH="$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(DEMO)/cired-chatbot demo
 
 test: .venv/installed  ## render and test every combination
-	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 combo: .venv/installed  ## test one combination alone: make combo VECTOR_DB=qdrant QUEUE=nats SECRETS=vault
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -v "tests/test_combinations.py::test_combination[$(VECTOR_DB)-$(QUEUE)-$(SECRETS)]"
@@ -39,6 +39,9 @@ matrix: .venv/installed  ## record the last `make test` over all combinations in
 
 bench: .venv/installed  ## time generation against cookiecutter itself
 	@$(BIN)/python benchmarks/generation.py
+
+bench-choices: .venv/installed  ## measure all vector databases and queues side by side, on the real services
+	@$(BIN)/python benchmarks/choices.py
 
 clean:
 	rm -rf .venv build

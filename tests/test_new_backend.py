@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -56,8 +57,8 @@ def test_a_combination_with_it_passes_alone(template: Path) -> None:
 
 @pytest.mark.xdist_group("toy")
 def test_its_project_passes_its_own_conformance_tests(template: Path) -> None:
-    out = template.parent / "generated"
-    run(template, sys.executable, "-m", "cookiecutter", ".", "--no-input", "-o", str(out), "vector_db=toy")
-    output = run(out / "cired-chatbot", "make", "test")
+    with tempfile.TemporaryDirectory(prefix="chatbot-", ignore_cleanup_errors=True) as out:
+        run(template, sys.executable, "-m", "cookiecutter", ".", "--no-input", "-o", out, "vector_db=toy")
+        output = run(Path(out, "cired-chatbot"), "make", "test")
     assert "failed" not in output
     assert int(re.search(r"(\d+) passed", output)[1]) > 400

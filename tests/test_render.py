@@ -44,8 +44,12 @@ def test_nothing_of_the_template_is_left_over(project):
         assert name.endswith(BRACES) or not re.search(r"(?<!\$)\{\{|\{%", text), name
 
 
+def every_document(text):
+    return list(yaml.safe_load_all(text))
+
+
 def test_every_file_parses(project):
-    parsers = {".py": ast.parse, ".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load}
+    parsers = {".py": ast.parse, ".toml": tomllib.loads, ".yaml": every_document, ".yml": every_document}
     parsed = 0
     for name in project.files():
         suffix = "." + name.rsplit(".", 1)[-1]

@@ -23,6 +23,8 @@ SCHEMES = ("nats", "tls")
 STREAM, SUBJECT, CONSUMER = "chatbot", "chatbot.jobs", "workers"
 TIMEOUT = 5
 """Seconds for NATS to connect or to reply."""
+CONFIGURED_OTHERWISE = 10058
+"""NATS's error code for a stream that is there with other settings."""
 ACKNOWLEDGE, IN_PROGRESS = b"+ACK", b"+WPI"
 """https://docs.nats.io/reference/reference-protocols/nats_api_reference, acknowledging messages."""
 
@@ -41,15 +43,20 @@ class NatsQueue:
 
     async def create(self) -> None:
         from nats.js import api
+        from nats.js.errors import BadRequestError
 
         async with self._client() as client:
             stream = client.jetstream(timeout=TIMEOUT)
-            await stream.add_stream(
-                name=STREAM,
-                subjects=[SUBJECT],
-                retention=api.RetentionPolicy.WORK_QUEUE,
-                storage=api.StorageType.FILE,
-            )
+            try:
+                await stream.add_stream(
+                    name=STREAM,
+                    subjects=[SUBJECT],
+                    retention=api.RetentionPolicy.WORK_QUEUE,
+                    storage=api.StorageType.FILE,
+                )
+            except BadRequestError as error:
+                if error.err_code != CONFIGURED_OTHERWISE:  # an owner may want more replicas
+                    raise
             # Made again with another lease, it takes the new one.
             lease = api.ConsumerConfig(durable_name=CONSUMER, ack_wait=self._lease, max_deliver=-1, max_ack_pending=-1)
             await stream.add_consumer(STREAM, lease)

@@ -25,6 +25,8 @@ BATCH = 500
 """Points a call."""
 LONGEST_ID = 512
 """Bytes."""
+NOT_LOADED = 101
+"""Milvus's error code for a collection that is not in memory."""
 
 
 def connect(url: str) -> Milvus:
@@ -52,22 +54,23 @@ class Milvus:
             }
             for point in {point.chunk_id: point for point in points}.values()
         ]
-        await self._call(lambda client: _upsert(client, _name(index), rows))
+        await self._in(index, lambda client, name: _upsert(client, name, rows))
 
     async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
         if not all(filters.values()):
             return []
         words = [json.dumps(accepted(key, values), ensure_ascii=False) for key, values in filters.items()]
-        (found,) = await self._call(
-            lambda client: client.search(
-                _name(index),
+        (found,) = await self._in(
+            index,
+            lambda client, name: client.search(
+                name,
                 data=[list(vector)],
                 limit=limit,
                 filter=" and ".join(f'json_contains_any(metadata["tokens"], {any_of})' for any_of in words),
                 search_params={"metric_type": "COSINE", "params": {"ef": max(2 * limit, 100)}},
                 consistency_level="Strong",
                 timeout=TIMEOUT,
-            )
+            ),
         )
         return [Hit(hit["chunk_id"], hit["distance"]) for hit in found]
 
@@ -75,10 +78,10 @@ class Milvus:
         condition = f"document_id == {json.dumps(document_id, ensure_ascii=False)}"
         if keep:
             condition += f" and chunk_id not in {json.dumps(sorted(keep), ensure_ascii=False)}"
-        await self._call(lambda client: client.delete(_name(index), filter=condition, timeout=TIMEOUT))
+        await self._in(index, lambda client, name: client.delete(name, filter=condition, timeout=TIMEOUT))
 
     async def count(self, index: str) -> int:
-        return await self._call(lambda client: _count(client, _name(index)))
+        return await self._in(index, _count)
 
     async def drop(self, index: str) -> None:
         await self._call(lambda client: client.drop_collection(_name(index), timeout=TIMEOUT))
@@ -90,6 +93,22 @@ class Milvus:
         opened, self._opened = self._opened, None
         if opened is not None:
             await asyncio.to_thread(opened.close)
+
+    async def _in(self, index: str, do: Callable[[Any, str], T]) -> T:
+        """Do it in the index's collection, which a restart of the server may have left out of memory."""
+
+        def loaded(client: Any) -> T:
+            import pymilvus
+
+            try:
+                return do(client, _name(index))
+            except pymilvus.MilvusException as error:
+                if error.code != NOT_LOADED:
+                    raise
+            client.load_collection(_name(index), timeout=TIMEOUT)
+            return do(client, _name(index))
+
+        return await self._call(loaded)
 
     async def _call(self, do: Callable[[Any], T]) -> T:
         """Run it in a thread: the asynchronous client asks for what Milvus Lite does not have."""

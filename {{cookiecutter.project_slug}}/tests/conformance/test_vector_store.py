@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chatbot.adapters import vector_store
 from chatbot.domain import InvalidConfiguration, Point
 from chatbot.ports import VectorStore
-from tests.conftest import DIMENSION
+from tests.conftest import DIMENSION, started
 
 
 def unit(*numbers: float) -> list[float]:
@@ -136,6 +138,25 @@ async def _recall(vectors: VectorStore, index: str, among: list[Point], filters:
 def _cosine(a: list[float], b: list[float]) -> float:
     product = sum(x * y for x, y in zip(a, b, strict=True))
     return product / (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5
+
+
+async def test_a_restart_of_the_server_loses_nothing(folder: Path) -> None:
+    with started(folder) as urls:
+        url = urls.get("VECTOR_DB_URL") or urls["DATABASE_URL"]
+        vectors = vector_store.connect(url)
+        await vectors.create("test-restart", DIMENSION)
+        await vectors.upsert("test-restart", [point("a", 1.0, year=2020), point("b", 0.6, 0.8, document="d2")])
+        assert await found(vectors, "test-restart", {}) == ["a", "b"]
+    with started(folder) as again:
+        assert (again.get("VECTOR_DB_URL") or again["DATABASE_URL"]) == url
+        for store in (vectors, vector_store.connect(url)):
+            assert await found(store, "test-restart", {"year": [2020]}) == ["a"]
+            assert await store.count("test-restart") == 2
+            await store.upsert("test-restart", [point("a", 1.0, year=2020)])
+        await vectors.delete("test-restart", "d1")
+        assert await found(store, "test-restart", {}) == ["b"]
+        await vectors.close()
+        await store.close()
 
 
 async def test_ping(vectors: VectorStore) -> None:

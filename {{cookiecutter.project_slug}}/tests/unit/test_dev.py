@@ -18,9 +18,9 @@ import pytest
 from chatbot import dev, settings
 from chatbot.domain import ChatbotError
 from services.process import put_on_file
-from tests.processes import NOWHERE
+from tests.processes import NOWHERE, until
 
-SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
+SLEEP = "import os, time; print('ready', flush=True); open(os.environ['READY'], 'a').write('.'); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
 
 
@@ -38,6 +38,7 @@ def scripts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
     for name, url in NOWHERE.items():
         monkeypatch.setenv(name, url)
     monkeypatch.setenv("SHUTDOWN_GRACE", "0.1")
+    monkeypatch.setenv("READY", str(tmp_path / "ready"))
     monkeypatch.setattr(dev, "migrate", migrated)
     monkeypatch.setattr(dev, "folder", lambda: tmp_path)
     monkeypatch.setattr(dev, "_services", lambda: nullcontext({}))
@@ -47,19 +48,28 @@ def scripts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
 
 
 @contextmanager
-def after(seconds: float, number: int) -> Iterator[None]:
-    """Send this process a signal in a while, unless what it is for has ended before."""
-    timer = threading.Timer(seconds, os.kill, (os.getpid(), number))
-    timer.start()
+def once_ready(scripts: int, number: int) -> Iterator[None]:
+    """Send this process a signal when so many scripts are ready, unless what it is for has ended before."""
+    ready, over = Path(os.environ["READY"]), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.02):
+            if ready.exists() and ready.stat().st_size == scripts:
+                os.kill(os.getpid(), number)
+                return
+
+    watching = threading.Thread(target=watch)
+    watching.start()
     try:
         yield
     finally:
-        timer.cancel()
+        over.set()
+        watching.join()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything(scripts: dict[str, str], capsys: pytest.CaptureFixture[str], number: int) -> None:
-    with after(1, number):
+    with once_ready(3, number):
         assert dev.run_processes() == 0
     lines = capsys.readouterr().out.splitlines()
     assert "http://127.0.0.1:8000" in lines[0]
@@ -74,14 +84,15 @@ def test_a_process_that_dies_takes_all_down_and_is_named(scripts: dict[str, str]
 
 def test_a_process_that_does_not_stop_is_killed(scripts: dict[str, str]) -> None:
     scripts["web"] = STUBBORN
-    with after(1, signal.SIGTERM):
+    with once_ready(3, signal.SIGTERM):
         assert dev.run_processes() == 0
 
 
 def test_what_a_killed_run_left_behind_is_stopped(scripts: dict[str, str], tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", SLEEP]) as orphan:
         put_on_file(tmp_path / "web.pid", orphan.pid)
-        with after(1, signal.SIGTERM):
+        until((tmp_path / "ready").exists)
+        with once_ready(4, signal.SIGTERM):
             assert dev.run_processes() == 0
         orphan.wait(0)  # raises if it still runs
 
@@ -106,7 +117,7 @@ def test_a_command_hands_on_its_exit_code(scripts: dict[str, str], code: str, ex
 
 def test_a_command_gets_the_signal(scripts: dict[str, str]) -> None:
     scripts["ask"] = SLEEP
-    with after(1, signal.SIGTERM):
+    with once_ready(1, signal.SIGTERM):
         assert dev.run_command(["ask", "why?"]) == 128 + signal.SIGTERM
 
 
