@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
@@ -15,6 +15,8 @@ from chatbot.domain import Question
 from chatbot.rag.analyse import detect_language
 from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
 from chatbot.web import metrics, problems
+from chatbot.web.access import allowed
+from chatbot.web.budget import BudgetParam
 from chatbot.web.dependencies import ServicesParam
 from chatbot.web.schemas import (
     ChatAnswer,
@@ -51,7 +53,9 @@ event: done
 data: {"answer":"It weighs more on poorer households [1].","citations":[{"number":1}],"grounded":true}
 """
 
-router = APIRouter(prefix="/v1", tags=["answers"], responses=problems.responses(413, 422, 503))
+router = APIRouter(
+    prefix="/v1", tags=["answers"], dependencies=[allowed("ask")], responses=problems.responses(400, 413, 422, 503)
+)
 
 
 @router.post(
@@ -61,7 +65,10 @@ router = APIRouter(prefix="/v1", tags=["answers"], responses=problems.responses(
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": STREAM_EXAMPLE}}}},
 )
 async def chat(
-    body: ChatRequest, services: ServicesParam, accept: Annotated[str, Header(include_in_schema=False)] = ""
+    body: ChatRequest,
+    services: ServicesParam,
+    budget: BudgetParam,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Any:
     """Answers from the documents, with citations that were checked against the passages retrieved.
 
@@ -70,7 +77,7 @@ async def chat(
     fails on the way, the last event is **error**, a problem; what fails before the first word is an ordinary 503.
     """
     question = Question(body.question, body.language or detect_language(body.question), body.filters)
-    events = _measured(services, question)
+    events = budget.counted(_measured(services, question))
     if body.stream or "text/event-stream" in accept:
         return EventSourceResponse(_encoded(await _opening(events), events), headers=STREAM_HEADERS)
     [done] = [event async for event in events if isinstance(event, Done)]
@@ -85,7 +92,7 @@ async def search(body: SearchRequest, services: ServicesParam) -> SearchResult:
     return SearchResult(passages=[PassageView.of(each) for each in passages])
 
 
-async def _measured(services: Services, question: Question) -> AsyncIterator[Event]:
+async def _measured(services: Services, question: Question) -> AsyncGenerator[Event, None]:
     started = time.perf_counter()
     async for event in services.answerer.stream(question):
         if isinstance(event, Sources):
