@@ -26,18 +26,18 @@ CREATE TABLE daily_salts (
     salt bytea NOT NULL
 );
 
-CREATE TABLE request_rates (
+-- Unlogged: a request need not wait for the disk, and a crash may give everybody a minute's requests anew.
+-- No index on free_at, which changes with each request.
+CREATE UNLOGGED TABLE request_rates (
     subject text PRIMARY KEY,
     free_at timestamptz NOT NULL
 );
-CREATE INDEX request_rates_free_at ON request_rates (free_at);
 
 CREATE TABLE token_spending (
     subject text PRIMARY KEY,
     day date NOT NULL,
     tokens bigint NOT NULL
 );
-CREATE INDEX token_spending_day ON token_spending (day);
 """
 
 
