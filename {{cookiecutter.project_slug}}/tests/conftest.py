@@ -42,6 +42,8 @@ CONFORMANCE = {
     "queue": "tests/conformance/test_queue.py",
     "secrets_backend": "tests/conformance/test_secrets.py",
 }
+TABLES = ["documents", "originals", "chunks", "postings", "indexes", "jobs"]
+TABLES += ["api_keys", "daily_salts", "request_rates", "token_spending"]
 LEASE = 2.0
 """Seconds."""
 DIMENSION = 16
@@ -115,7 +117,7 @@ async def settings(urls: dict[str, str]) -> Settings:
 @pytest.fixture
 async def database(settings: Settings) -> AsyncIterator[Database]:
     database = Database(settings.database_url.get_secret_value())
-    await database.rows("TRUNCATE documents, originals, chunks, postings, indexes, jobs")
+    await database.rows(f"TRUNCATE {', '.join(TABLES)}")
     yield database
     await database.close()
 

@@ -108,3 +108,20 @@ def test_a_folder_can_be_handed_to_the_workers(bot: Bot, environ: dict[str, str]
         assert command.code == 1
         assert command.output()[0].startswith("2 files: 1 new, 0 changed, 0 unchanged, 1 failed; 1 chunks; in ")
     assert len(bot.search("slate")) == 1
+
+
+def test_a_key_made_on_the_command_line_works_in_all_web_processes_within_one_limit(environ: dict[str, str]) -> None:
+    environ = {**environ, "ANONYMOUS_SCOPES": "none", "RATE_LIMIT_PER_MINUTE": "6"}
+    with chatbot("keys", "create", "a program", environ=environ) as command:
+        until(lambda: command.code is not None)
+        [secret] = command.output()
+    with serving(environ) as (one, first), serving(environ) as (other, second):
+        ask = {"json": {"query": "slate"}, "headers": {"Authorization": f"Bearer {secret}"}}
+        statuses = [client.post("/v1/search", **ask).status_code for client in (first, second) * 4]
+        assert statuses[:6] == [200] * 6
+        assert statuses[-1] == 429
+        assert first.post("/v1/search", json={"query": "slate"}).status_code == 401
+        assert [one.stop(), other.stop()] == [0, 0]
+        for text in (*one.output(), *other.output(), one.errors(), other.errors()):
+            assert secret not in text
+            assert secret[:12] not in text

@@ -17,15 +17,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatbot import ports
-from chatbot.adapters import embedder, language_model, queue, vector_store
+from chatbot.adapters import embedder, language_model, oidc, queue, vector_store
 from chatbot.adapters.database import Database
 from chatbot.adapters.documents import Documents
 from chatbot.adapters.jobs import Jobs
+from chatbot.adapters.keys import Keys
 from chatbot.adapters.lexical import LexicalIndex
+from chatbot.adapters.limits import Limits
 from chatbot.pipeline.ingest import Ingester, ensure_index
 from chatbot.rag.answer import Answerer
 from chatbot.rag.retrieve import Retriever
-from chatbot.settings import Settings
+from chatbot.settings import Settings, scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,9 @@ class Services:
     retriever: Retriever
     answerer: Answerer
     ingester: Ingester
+    keys: Keys
+    limits: Limits
+    issuer: oidc.Issuer | None
 
     async def aclose(self) -> None:
         await self.model.close()
@@ -82,8 +87,26 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         "ingester",
         lambda: Ingester(documents, vectors, embed, s.chunk_chars, s.chunk_overlap, max_bytes),
     )
+    keys = part("keys", lambda: Keys(database))
+    limits = part("limits", lambda: Limits(database, s.rate_limit_per_minute, s.daily_tokens))
+    granted = oidc.Granted(s.oidc_scopes_claim, s.oidc_scopes_prefix, scopes(s.oidc_default_scopes))
+    issuer = part("issuer", lambda: oidc.connect(s.oidc_issuer, s.oidc_audience, granted))
     return Services(
-        settings, database, documents, jobs, lexical, vectors, broker, embed, model, retriever, answerer, ingester
+        settings,
+        database,
+        documents,
+        jobs,
+        lexical,
+        vectors,
+        broker,
+        embed,
+        model,
+        retriever,
+        answerer,
+        ingester,
+        keys,
+        limits,
+        issuer,
     )
 
 

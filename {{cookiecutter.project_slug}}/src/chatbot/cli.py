@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import click
 
-from chatbot.domain import ChatbotError, JobState, Language
+from chatbot.domain import ChatbotError, JobState, Language, Scope
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
@@ -243,6 +243,65 @@ def harvest(collection: str | None, prune: bool, through_queue: bool, as_json: b
     _exit_if_failed(_with_services(work))
 
 
+# Keys -----------------------------------------------------------------------------------------------------------------
+
+
+@main.group()
+def keys() -> None:
+    """Give programs and people keys to the HTTP API, and take them back.
+
+    Example: chatbot keys list
+    """
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(get_args(Scope)),
+    multiple=True,
+    default=("ask",),
+    show_default=True,
+    help="What it may do; may be given several times.",
+)
+def create_key(name: str, scopes: tuple[Scope, ...]) -> None:
+    """Make a key for NAME and print it, this once: only its hash is kept.
+
+    Example: chatbot keys create "the intranet" --scope ask --scope ingest
+    """
+    if not name.isprintable() or not 0 < len(name.strip()) <= 80:
+        raise click.UsageError("A name has 1 to 80 printable characters.")
+    key, secret = _with_services(lambda services: services.keys.create(name.strip(), frozenset(scopes)))
+    click.echo(f"Key {key.id}, for {', '.join(sorted(key.scopes))}. It is not shown again:", err=True)
+    click.echo(secret)
+
+
+@keys.command("list")
+@as_json
+def list_keys(as_json: bool) -> None:
+    """List the keys, the latest first: never the keys themselves, only how they begin.
+
+    Example: chatbot keys list --json
+    """
+    from chatbot.terminal import show_keys
+
+    found = _with_services(lambda services: services.keys.list())
+    _print_json(found) if as_json else show_keys(found)
+
+
+@keys.command("revoke")
+@click.argument("id")
+def revoke_key(id: str) -> None:
+    """Refuse the key with this ID from now on, in every process.
+
+    Example: chatbot keys revoke 0f3c9a
+    """
+    if not _with_services(lambda services: services.keys.revoke(id)):
+        raise ChatbotError(f"There is no key {id} that could be revoked: see `chatbot keys list`.")
+    click.echo(f"The key {id} is revoked.")
+
+
 # Jobs and configuration -----------------------------------------------------------------------------------------------
 
 
@@ -409,6 +468,8 @@ def _exit_if_failed(outcomes: list[Outcome]) -> None:
 
 def _print_json(value: Any) -> None:
     def plain(item: Any) -> Any:
-        return dataclasses.asdict(cast(Any, item)) if dataclasses.is_dataclass(item) else str(item)
+        if dataclasses.is_dataclass(item):
+            return dataclasses.asdict(cast(Any, item))
+        return sorted(item) if isinstance(item, frozenset) else str(item)
 
     click.echo(json.dumps(value, default=plain, ensure_ascii=False, indent=2))

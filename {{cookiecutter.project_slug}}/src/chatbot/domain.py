@@ -40,6 +40,19 @@ class Unavailable(ChatbotError):
         self.resource = resource
 
 
+class InvalidToken(ChatbotError):
+    """A token that the identity provider did not give, or not to this bot, or that is over."""
+
+
+class LimitReached(ChatbotError):
+    """So many requests or tokens that the caller has to wait."""
+
+    def __init__(self, sentence: str, retry_after: int) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+        """Seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """A stretch of a parsed document under one heading and on one page, in reading order."""
@@ -174,6 +187,22 @@ class Caller:
     id: str
     """Opaque, and nothing that identifies a person: what conversations, feedback and budgets belong to."""
     scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is known of an API key besides the key itself, which only its holder has."""
+
+    id: str
+    name: str
+    """Who or what it was made for, in the operator's words."""
+    prefix: str
+    """The key's first characters, to recognise it by."""
+    scopes: frozenset[Scope]
+    created_at: datetime
+    last_used_at: datetime | None = None
+    """To the minute."""
+    revoked_at: datetime | None = None
 
 
 JobState = Literal["pending", "queued", "running", "succeeded", "failed", "dead"]

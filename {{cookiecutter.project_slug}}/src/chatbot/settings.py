@@ -7,9 +7,10 @@ Precedence, first wins: arguments, environment, `.env`, the files in SECRETS_DIR
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -22,9 +23,12 @@ from pydantic_settings import (
 )
 
 from chatbot.adapters import queue, secrets, vector_store
-from chatbot.domain import InvalidConfiguration, Language
+from chatbot.domain import InvalidConfiguration, Language, Scope
 
 DATABASE_SCHEMES = ("postgresql", "postgres")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+NOBODY = "none"
+"""In place of scopes: none of them. An empty variable counts as unset."""
 
 
 class Settings(secrets.Variables, BaseSettings):
@@ -71,6 +75,26 @@ class Settings(secrets.Variables, BaseSettings):
     job_lease: float = Field(default=60, ge=1, le=43200, description="Seconds until a dead worker's job is retried")
     job_attempts: int = Field(default=5, ge=1, le=100, description="Attempts before a job is set aside as dead")
 
+    # Access
+    anonymous_scopes: str = Field(
+        default="", description="What needs no key: none, or ask ingest admin; empty: all on loopback, else ask"
+    )
+    oidc_issuer: str = Field(default="", description="The identity provider's issuer URL; empty: API keys only")
+    oidc_audience: str = Field(default="", description="Whom its tokens must be for; required with OIDC_ISSUER")
+    oidc_scopes_claim: str = Field(
+        default="scope", min_length=1, description="Where a token names scopes, e.g. scope or realm_access.roles"
+    )
+    oidc_scopes_prefix: str = Field(default="", description="What stands before ask, ingest, admin in that claim")
+    oidc_default_scopes: str = Field(default="ask", description="What every user of the provider may do; or none")
+    rate_limit_per_minute: int = Field(
+        default=0, ge=0, le=6000, description="Requests that change or compute, for each caller; 0: no limit"
+    )
+    daily_tokens: int = Field(default=0, ge=0, description="The model's tokens a day, for each caller; 0: no limit")
+    trusted_proxies: int = Field(
+        default=0, ge=0, le=10, description="Reverse proxies in front, whose X-Forwarded-For is believed"
+    )
+    cors_origins: str = Field(default="", description="Other sites whose pages may use the API, or *; empty: none")
+
     # The bot
     bot_name: str = Field(default="Chatbot", min_length=1, max_length=80, description="The name users see")
     bot_language: Language = Field(default="en", description="The interface's language: en or fr")
@@ -104,6 +128,35 @@ class Settings(secrets.Variables, BaseSettings):
             raise ValueError(f"should be a URL that starts with {' or '.join(s + '://' for s in schemes)}")
         return SecretStr(url)
 
+    @field_validator("anonymous_scopes", "oidc_default_scopes")
+    @classmethod
+    def _known_scopes(cls, value: str) -> str:
+        if value != NOBODY and not set(words(value)) <= {*get_args(Scope)}:
+            raise ValueError(f"should be some of {', '.join(get_args(Scope))}, or {NOBODY}")
+        return value
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _encrypted(cls, value: str) -> str:
+        url = urlsplit(value)
+        if value and not (url.hostname and (url.scheme == "https" or url.hostname in LOOPBACK)):
+            raise ValueError("should be a URL that starts with https://")
+        return value
+
+    @field_validator("oidc_audience")
+    @classmethod
+    def _named(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("oidc_issuer") and not value:
+            raise ValueError("is not set, though OIDC_ISSUER is")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        if not all(each == "*" or re.fullmatch(r"https?://[^/?#@*\s]+", each) for each in words(value)):
+            raise ValueError("should be * or origins such as https://www.example.org, without a path")
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -120,6 +173,16 @@ class Settings(secrets.Variables, BaseSettings):
             *secrets.sources(settings_cls),
             TomlConfigSettingsSource(settings_cls),
         )
+
+
+def words(text: str) -> list[str]:
+    """The values of a variable that holds several, apart by spaces or commas."""
+    return [word for word in re.split(r"[\s,]+", text) if word]
+
+
+def scopes(text: str) -> frozenset[Scope]:
+    """The scopes of a variable that was checked."""
+    return frozenset() if text == NOBODY else frozenset(cast(list[Scope], words(text)))
 
 
 def _revealed(value: SecretStr | None) -> str:

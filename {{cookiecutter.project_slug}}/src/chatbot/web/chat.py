@@ -13,6 +13,8 @@ from chatbot.domain import Question
 from chatbot.rag.analyse import detect_language
 from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
 from chatbot.web import metrics, problems
+from chatbot.web.access import allowed
+from chatbot.web.budget import BudgetParam
 from chatbot.web.dependencies import ServicesParam
 from chatbot.web.schemas import (
     ChatAnswer,
@@ -49,7 +51,9 @@ event: done
 data: {"answer":"It weighs more on poorer households [1].","citations":[{"number":1}],"grounded":true}
 """
 
-router = APIRouter(prefix="/v1", tags=["answers"], responses=problems.responses(413, 422, 503))
+router = APIRouter(
+    prefix="/v1", tags=["answers"], dependencies=[allowed("ask")], responses=problems.responses(400, 413, 422, 503)
+)
 
 
 @router.post(
@@ -59,7 +63,10 @@ router = APIRouter(prefix="/v1", tags=["answers"], responses=problems.responses(
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": STREAM_EXAMPLE}}}},
 )
 async def chat(
-    body: ChatRequest, services: ServicesParam, accept: Annotated[str, Header(include_in_schema=False)] = ""
+    body: ChatRequest,
+    services: ServicesParam,
+    budget: BudgetParam,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Any:
     """Answers from the documents, with citations that were checked against the passages retrieved.
 
@@ -68,7 +75,7 @@ async def chat(
     fails on the way, the last event is **error**, a problem; what fails before the first word is an ordinary 503.
     """
     question = Question(body.question, body.language or detect_language(body.question), body.filters)
-    events = metrics.measured(services.answerer.stream(question))
+    events = budget.counted(metrics.measured(services.answerer.stream(question)))
     if body.stream or "text/event-stream" in accept:
         return EventSourceResponse(_encoded(await _opening(events), events), headers=STREAM_HEADERS)
     [done] = [event async for event in events if isinstance(event, Done)]

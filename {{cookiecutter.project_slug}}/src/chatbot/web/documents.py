@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from chatbot.adapters.jobs import submit
 from chatbot.domain import Document
 from chatbot.web import problems
+from chatbot.web.access import allowed
 from chatbot.web.dependencies import ID, IdParam, ServicesParam
 from chatbot.web.schemas import DocumentPage, DocumentView, JobView, MetadataBody, Upload
 
@@ -24,6 +25,7 @@ router = APIRouter(prefix="/v1", responses=problems.responses(422, 503))
 @router.post(
     "/documents",
     tags=["documents"],
+    dependencies=[allowed("ingest")],
     summary="Add or replace a document",
     status_code=202,
     response_model=Upload,
@@ -70,7 +72,13 @@ async def upload_document(
     return Upload(state="accepted", document=_view(document), job=JobView.model_validate(job))
 
 
-@router.get("/documents", tags=["documents"], summary="List the documents", response_model=DocumentPage)
+@router.get(
+    "/documents",
+    tags=["documents"],
+    dependencies=[allowed("ask")],
+    summary="List the documents",
+    response_model=DocumentPage,
+)
 async def list_documents(
     services: ServicesParam,
     limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 50,
@@ -85,6 +93,7 @@ async def list_documents(
 @router.get(
     "/documents/{id}",
     tags=["documents"],
+    dependencies=[allowed("ask")],
     summary="Look at one document",
     response_model=DocumentView,
     responses=problems.responses(404),
@@ -99,6 +108,7 @@ async def get_document(id: IdParam, services: ServicesParam) -> DocumentView:
 @router.delete(
     "/documents/{id}",
     tags=["documents"],
+    dependencies=[allowed("ingest")],
     summary="Remove a document",
     status_code=204,
     responses=problems.responses(404),
@@ -112,6 +122,7 @@ async def delete_document(id: IdParam, services: ServicesParam) -> None:
 @router.get(
     "/jobs/{id}",
     tags=["jobs"],
+    dependencies=[allowed("ingest")],
     summary="Follow a job",
     response_model=JobView,
     responses=problems.responses(404),

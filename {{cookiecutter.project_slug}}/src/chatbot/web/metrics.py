@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -42,17 +43,18 @@ for each in (*REASONS, "no_evidence", "client_left"):
 logger = logging.getLogger(__name__)
 
 
-async def measured(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+async def measured(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
     """The events of one answer, counted on their way: whatever surface asked."""
     started, spoken = time.perf_counter(), False
     try:
-        async for event in events:
-            if isinstance(event, Token) and not spoken:
-                FIRST_TOKEN_SECONDS.observe(time.perf_counter() - started)
-                spoken = True
-            elif isinstance(event, Done):
-                _answered(event, time.perf_counter() - started)
-            yield event
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Token) and not spoken:
+                    FIRST_TOKEN_SECONDS.observe(time.perf_counter() - started)
+                    spoken = True
+                elif isinstance(event, Done):
+                    _answered(event, time.perf_counter() - started)
+                yield event
     except (asyncio.CancelledError, GeneratorExit):
         UNANSWERED.labels("client_left").inc()
         raise

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from chatbot.settings import release
+from chatbot.web import problems
 from chatbot.web.schemas import Problem
 
 DESCRIPTION = """\
@@ -15,6 +16,8 @@ Answers questions from its own documents, with citations.
 
 Every error is an RFC 9457 problem (`application/problem+json`). Every response carries an `X-Request-ID`: the one that
 was sent, if it is 1 to 64 letters, digits, dots, dashes or underscores, or a new one. The log has it too.
+
+Who sends no key is an anonymous visitor, who may do what `ANONYMOUS_SCOPES` says, and is known by a cookie.
 """
 
 TAGS = [
@@ -38,4 +41,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=release(), description=DESCRIPTION, routes=app.routes, tags=TAGS)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
+    for operation in (each for path in document["paths"].values() for each in path.values()):
+        if "security" in operation:
+            operation["security"].append({})
+            operation["responses"] |= {str(s): each for s, each in problems.responses(401, 403, 429).items()}
     return document

@@ -30,7 +30,7 @@ def router(settings: Settings) -> APIRouter:
             "frame-ancestors 'none'",
         ]
     )
-    headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+    headers = {"Content-Security-Policy": policy}
     text = text.replace("BOT_LANGUAGE", settings.bot_language).replace("BOT_NAME", html.escape(settings.bot_name))
     pages = APIRouter(include_in_schema=False)
 

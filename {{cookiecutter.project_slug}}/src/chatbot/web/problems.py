@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from chatbot.domain import ChatbotError, InvalidConfiguration, Unavailable, UnreadableDocument
+from chatbot.domain import ChatbotError, InvalidConfiguration, LimitReached, Unavailable, UnreadableDocument
 from chatbot.telemetry import request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -21,10 +21,13 @@ RETRY_AFTER = 5
 
 MEANINGS = {
     400: "The form cannot be read.",
+    401: "No key, or one that is not valid; or it takes a key to do this.",
+    403: "The key lacks the scope that `WWW-Authenticate` names, or a page of another site asks.",
     404: "There is no such thing.",
     413: "The request is larger than this server takes.",
     415: "A document of a type that is not read here.",
     422: "The request is malformed; `errors` says where.",
+    429: "Too many requests in a minute, or the day's tokens are used up; `Retry-After` says when to try again.",
     500: "A fault of the server; its log has the details under `request_id`.",
     503: "An attached resource is down or not set up; `Retry-After` says when to try again.",
 }
@@ -50,6 +53,8 @@ def from_exception(error: Exception) -> dict[str, Any]:
         case Unavailable() | InvalidConfiguration():
             logger.warning(str(error))
             return problem(503, str(error))
+        case LimitReached():
+            return problem(429, str(error))
         case UnreadableDocument():
             return problem(415, str(error))
         case ChatbotError():
@@ -73,7 +78,8 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 async def _chatbot_error(request: Request, error: Exception) -> JSONResponse:
     members = from_exception(error)
-    return respond(members["status"], members["detail"])
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, LimitReached) else {}
+    return respond(members["status"], members["detail"], headers)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

@@ -1,0 +1,139 @@
+"""How many requests a minute and how many tokens a day a caller may have, counted in PostgreSQL for all processes.
+
+    pace = await limits.take([Subject("visitor:…")])       # raises LimitReached
+    await limits.afford(subjects)                          # raises LimitReached when the day's tokens are used up
+    await limits.spend(subjects, 815)                      # after the answer
+
+A request is one atomic statement on one row: a bucket that holds a minute's requests and refills steadily, kept as the
+moment at which it is full again (the « generic cell rate algorithm »). Whoever is counted is named by a keyed hash
+whose key, a random salt, changes each day and is deleted with it: neither addresses nor callers can be read here, and
+yesterday's not even guessed. When PostgreSQL is away `Unavailable` is raised: no request passes uncounted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from chatbot.adapters.database import Database
+from chatbot.domain import LimitReached
+
+MINUTE = timedelta(minutes=1)
+
+SALT = """
+WITH made AS (
+    INSERT INTO daily_salts (day, salt) VALUES (%(day)s, %(salt)s) ON CONFLICT DO NOTHING RETURNING salt
+)
+SELECT salt FROM made UNION ALL SELECT salt FROM daily_salts WHERE day = %(day)s LIMIT 1
+"""
+TAKE = """
+WITH taken AS (
+    INSERT INTO request_rates AS rate (subject, free_at) VALUES (%(subject)s, now() + %(step)s)
+    ON CONFLICT (subject) DO UPDATE SET free_at = greatest(rate.free_at, now()) + %(step)s
+    WHERE greatest(rate.free_at, now()) + %(step)s <= now() + interval '1 minute'
+    RETURNING free_at
+)
+SELECT (SELECT free_at FROM taken) - now() AS owed,
+    (SELECT free_at FROM request_rates WHERE subject = %(subject)s) - now() AS before
+"""
+SPENT = "SELECT subject, tokens FROM token_spending WHERE subject = ANY(%(subjects)s)"
+SPEND = """
+INSERT INTO token_spending AS spending (subject, day, tokens)
+SELECT subject, %(day)s, %(tokens)s FROM unnest(%(subjects)s::text[]) AS subject ORDER BY subject
+ON CONFLICT (subject) DO UPDATE SET tokens = spending.tokens + EXCLUDED.tokens
+"""
+FORGET = """
+WITH salts AS (DELETE FROM daily_salts WHERE day < %(today)s RETURNING 1),
+rates AS (DELETE FROM request_rates WHERE free_at < now() RETURNING 1),
+spending AS (DELETE FROM token_spending WHERE day < %(today)s RETURNING 1)
+SELECT (SELECT count(*) FROM salts) + (SELECT count(*) FROM rates) + (SELECT count(*) FROM spending) AS number
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who is counted: a caller, or a network with `share` times what one caller may have."""
+
+    name: str
+    share: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much of the minute's requests is left to the subject that has the least."""
+
+    limit: int
+    remaining: int
+    reset: int
+    """Seconds until all are there again."""
+
+
+class Limits:
+    def __init__(self, database: Database, per_minute: int, daily_tokens: int) -> None:
+        self._database = database
+        self._per_minute = per_minute
+        self._daily_tokens = daily_tokens
+        self._salt: tuple[date, bytes] | None = None
+
+    async def take(self, subjects: Sequence[Subject]) -> Pace | None:
+        """Count one request for each subject, the widest first; None where there is no limit."""
+        if not self._per_minute:
+            return None
+        day = _today()
+        paces = [await self._take(subject, await self._named(subject, day)) for subject in subjects]
+        return min(paces, key=lambda pace: pace.remaining)
+
+    async def afford(self, subjects: Sequence[Subject]) -> None:
+        """Refuse when the day's tokens are used up. What is under way then is finished, and counted."""
+        if not self._daily_tokens:
+            return
+        day = _today()
+        bounds = {await self._named(each, day): each.share * self._daily_tokens for each in subjects}
+        rows = await self._database.rows(SPENT, {"subjects": [*bounds]})
+        if any(row["tokens"] >= bounds[row["subject"]] for row in rows):
+            tomorrow = datetime.combine(day + timedelta(days=1), time(), UTC)
+            wait = math.ceil((tomorrow - datetime.now(UTC)).total_seconds())
+            raise LimitReached("The tokens of this day are used up; new ones come at midnight UTC.", max(wait, 1))
+
+    async def spend(self, subjects: Sequence[Subject], tokens: int) -> None:
+        """Count what an answer used."""
+        if not self._daily_tokens or not tokens:
+            return
+        day = _today()
+        names = [await self._named(subject, day) for subject in subjects]
+        await self._database.rows(SPEND, {"subjects": names, "day": day, "tokens": tokens})
+
+    async def forget_old(self) -> int:
+        """Delete what no limit needs any more, and the salts of former days; how many rows. To be called each day."""
+        row = await self._database.row(FORGET, {"today": _today()})
+        return row["number"] if row else 0
+
+    async def _take(self, subject: Subject, name: str) -> Pace:
+        limit = self._per_minute * subject.share
+        step = timedelta(microseconds=MINUTE / timedelta(microseconds=1) // limit)
+        row = await self._database.row(TAKE, {"subject": name, "step": step})
+        assert row
+        owed: timedelta | None = row["owed"]
+        if owed is None:
+            wait = math.ceil(((row["before"] or MINUTE) + step - MINUTE).total_seconds())
+            raise LimitReached(f"There were more than {limit} requests in a minute; wait a moment.", max(wait, 1))
+        return Pace(limit, max((MINUTE - owed) // step, 0), math.ceil(owed.total_seconds()))
+
+    async def _named(self, subject: Subject, day: date) -> str:
+        """The subject's keyed hash of that day."""
+        if self._salt is None or self._salt[0] != day:
+            values = {"day": day, "salt": secrets.token_bytes(32)}
+            # Nothing at first when another process made it in this very moment, after the statement's snapshot.
+            row = await self._database.row(SALT, values) or await self._database.row(SALT, values)
+            assert row
+            self._salt = day, bytes(row["salt"])
+        return hmac.new(self._salt[1], subject.name.encode(), hashlib.sha256).hexdigest()
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

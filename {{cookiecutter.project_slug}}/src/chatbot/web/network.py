@@ -1,0 +1,53 @@
+"""From which network a request comes, as far as that can be believed. It is counted by, and never written down."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from fastapi import Request
+
+IPV6_PREFIX = 64
+"""Bits of an IPv6 address that a household or an office shares; whoever has one has them all."""
+
+
+def network(request: Request, proxies: int) -> str:
+    """The client's IPv4 address or IPv6 network.
+
+    Each of the `proxies` in front appends whom it heard from to X-Forwarded-For; what stands before that anybody could
+    have written. Where the header has fewer entries, or nonsense, it is the peer's address that counts.
+    """
+    peer = request.client.host if request.client else ""
+    entries = ",".join(request.headers.getlist("x-forwarded-for")).split(",") if proxies else []
+    candidate = entries[-proxies] if 0 < proxies <= len(entries) else peer
+    return _network(candidate) or _network(peer) or "unknown"
+
+
+def named_locally(request: Request) -> bool:
+    """Whether the client calls us by an address, or a name that no other site can own: one without a dot.
+
+    Any site can let its own name lead to 127.0.0.1, and a browser then takes our answers for that site's.
+    """
+    name = re.sub(r":\d*$", "", request.headers.get("host", "")).strip("[]").lower().rstrip(".")
+    return "." not in name or name.endswith(".localhost") or bool(_network(name))
+
+
+def forwarded_https(request: Request, proxies: int) -> bool:
+    """Whether the proxy in front of us says that the client came by TLS."""
+    return proxies > 0 and request.headers.get("x-forwarded-proto", "").split(",")[-1].strip() == "https"
+
+
+def _network(text: str) -> str:
+    """E.g. 192.0.2.7, or 2001:db8:0:1::/64; "" for what is no address. Some proxies add the port."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, IPV6_PREFIX), strict=False)) if isinstance(address, IPv6Address) else str(address)
