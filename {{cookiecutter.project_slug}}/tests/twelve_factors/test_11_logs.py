@@ -1,4 +1,4 @@
-"""XI. Logs: a stream of JSON lines on stdout, nothing else, and nobody's words in it."""
+"""XI. Logs: a stream of JSON lines on stdout, nothing else, and nobody's words in it, nor in the figures."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ def test_every_line_of_every_process_is_json_and_holds_no_question(environ: Mapp
         until(lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "succeeded")
         assert client.post("/v1/chat", json={"question": f"What has the {SECRET}?"}).is_success
         client.get("/v1/documents/nowhere")
+        client.get(f"/{SECRET}?q={SECRET}")
+        assert SECRET not in client.get("/metrics").text
         processes = {"web": web, "worker": worker, "scheduler": scheduler}
         assert [process.stop() for process in processes.values()] == [0, 0, 0]
         for name, process in processes.items():
