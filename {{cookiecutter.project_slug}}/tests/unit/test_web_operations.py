@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 import time
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import httpx2
 import pytest
 
 from chatbot.bootstrap import Services
-from chatbot.domain import Unavailable
+from chatbot.domain import Question, Unavailable
+from chatbot.rag.answer import Done, Token
+from chatbot.web import metrics
 from chatbot.web.app import create_app
 from tests.unit.fakes import FakeAnswerer, client_of, fake_services
 from tests.unit.test_web_api import events_of
@@ -141,6 +144,17 @@ async def test_a_question_that_gets_no_answer_is_counted(error: Exception, reaso
         before = (await figures(client)).get(name, 0)
         await client.post("/v1/chat", json={"question": "Who pays?", "stream": True})
         assert (await figures(client))[name] == before + 1
+
+
+@pytest.mark.parametrize(("last", "left"), [(Token, 1), (Done, 0)])
+async def test_who_leaves_before_the_answer_is_complete_is_counted(last: type, left: int) -> None:
+    counter = metrics.UNANSWERED.labels("client_left")
+    before = counter._value.get()
+    async with aclosing(metrics.measured(FakeAnswerer().stream(Question("Who pays?", "en")))) as events:
+        async for event in events:
+            if isinstance(event, last):
+                break
+    assert counter._value.get() - before == left
 
 
 async def test_openapi_document_is_complete(client: httpx2.AsyncClient) -> None:

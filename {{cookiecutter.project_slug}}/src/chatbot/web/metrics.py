@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 async def measured(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
     """The events of one answer, counted on their way: whatever surface asked."""
-    started, spoken = time.perf_counter(), False
+    started, spoken, answered = time.perf_counter(), False, False
     try:
         async with aclosing(events):
             async for event in events:
@@ -54,9 +54,11 @@ async def measured(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event,
                     spoken = True
                 elif isinstance(event, Done):
                     _answered(event, time.perf_counter() - started)
+                    answered = True
                 yield event
     except (asyncio.CancelledError, GeneratorExit):
-        UNANSWERED.labels("client_left").inc()
+        if not answered:
+            UNANSWERED.labels("client_left").inc()
         raise
     except Exception as error:
         UNANSWERED.labels(reason(error)).inc()
