@@ -75,13 +75,14 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         "embedder",
         lambda: embedder.connect(_text(s.embeddings_url), s.embeddings_model, s.embeddings_api_key.get_secret_value()),
     )
+    terms = language_model.Limits(s.llm_timeout, s.llm_first_token_timeout, s.llm_price_input, s.llm_price_output)
     model = part(
         "model",
-        lambda: language_model.connect(_text(s.llm_url), s.llm_model, s.llm_api_key.get_secret_value(), s.llm_timeout),
+        lambda: language_model.connect(_text(s.llm_url), s.llm_model, s.llm_api_key.get_secret_value(), terms),
     )
     index = functools.partial(ensure_index, documents, vectors, embed)
     retriever = part("retriever", lambda: Retriever(documents, lexical, vectors, embed, index, s.lexical_weight))
-    answerer = part("answerer", lambda: Answerer(retriever, model, s.passages))
+    answerer = part("answerer", lambda: Answerer(retriever, model, s.passages, language_model.Extractive()))
     max_bytes = int(s.max_document_mb * 1_000_000)
     ingester = part(
         "ingester",

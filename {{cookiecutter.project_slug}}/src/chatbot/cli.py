@@ -114,18 +114,22 @@ def dev(ctx: click.Context, command: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("question")
 @click.option("--language", type=click.Choice(get_args(Language)), help="Answer in it; default: the question's.")
+@click.option("--extractive", is_flag=True, help="Quote the documents, without the language model.")
 @as_json
-def ask(question: str, language: Language | None, as_json: bool) -> None:
+def ask(question: str, language: Language | None, extractive: bool, as_json: bool) -> None:
     """Answer QUESTION from the documents, with citations.
 
     Example: chatbot ask "What does a carbon tax change?" --language fr
     """
-    from chatbot.domain import Question
+    from chatbot.domain import ModelUnavailable, Question
     from chatbot.rag.analyse import detect_language
     from chatbot.terminal import show_answer
 
-    asked = Question(question, language or detect_language(question))
-    answer = _with_services(lambda services: services.answerer.answer(asked))
+    asked = Question(question, language or detect_language(question), extractive=extractive)
+    try:
+        answer = _with_services(lambda services: services.answerer.answer(asked))
+    except ModelUnavailable as error:
+        raise ChatbotError(f"{error}. Add --extractive for quotes from the documents instead.") from None
     _print_json(answer) if as_json else show_answer(answer)
 
 

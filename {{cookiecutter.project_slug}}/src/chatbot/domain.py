@@ -53,6 +53,17 @@ class LimitReached(ChatbotError):
         """Seconds."""
 
 
+class ModelUnavailable(Unavailable):
+    """The language model does not answer; passages can be quoted without it."""
+
+    def __init__(self, advice: str, retry_after: float = 0, passing: bool = True) -> None:
+        super().__init__("the language model", advice)
+        self.retry_after = retry_after
+        """Seconds until it will be asked again; 0: at once."""
+        self.passing = passing
+        """Whether it is a failure of the moment, unlike a wrong key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """A stretch of a parsed document under one heading and on one page, in reading order."""
@@ -156,12 +167,20 @@ class Question:
     text: str
     language: Language
     filters: Filters = field(default_factory=dict)
+    extractive: bool = False
+    """Wants quotes, although a language model may be attached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
+    """What an answer took of the language model."""
+
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost: float = 0.0
+    """In the currency of LLM_PRICE_INPUT and LLM_PRICE_OUTPUT."""
+    estimated: bool = False
+    """The model reported no tokens, so they were estimated from the length of the texts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ hits = await store.search("e5_384", vector, limit=5, filters={"year": [2023, 202
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
 from chatbot.domain import Filters, Hit, Passage, Point, Question, Usage
@@ -100,10 +100,10 @@ class LanguageModel(Protocol):
 
     model: str
 
-    def stream(self, question: Question, passages: Sequence[Passage]) -> AsyncIterator[str | Usage]:
+    def stream(self, question: Question, passages: Sequence[Passage]) -> AsyncGenerator[str | Usage, None]:
         """The answer's text in pieces, and at the end what it cost. Raises `Unavailable`.
 
-        Text without any citation means that the passages hold no answer.
+        Text without any citation means that the passages hold no answer. Closing it stops the writing.
         """
 
     async def close(self) -> None: ...

@@ -40,7 +40,7 @@ async def test_chat_answers_with_checked_citations(client: httpx2.AsyncClient) -
         "grounded": True,
         "language": "en",
         "model": "fake",
-        "usage": {"prompt_tokens": 800, "completion_tokens": 3},
+        "usage": {"prompt_tokens": 800, "completion_tokens": 3, "cost": 0.0, "estimated": False},
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatbot.domain import Unavailable
@@ -12,31 +13,55 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 RETRIES = 1
+CONNECT = 5.0
+"""Seconds to reach the server."""
 
 
-def client(url: str, api_key: str, timeout: float) -> AsyncOpenAI:
+def client(url: str, api_key: str, timeout: float, retries: int = RETRIES) -> AsyncOpenAI:
     """Opens nothing; `timeout` in seconds. A server that wants no key is given a placeholder."""
+    import httpx2
     from openai import AsyncOpenAI
 
-    return AsyncOpenAI(base_url=url, api_key=api_key or "none", timeout=timeout, max_retries=RETRIES)
+    limits = httpx2.Timeout(timeout, connect=min(CONNECT, timeout))
+    return AsyncOpenAI(base_url=url, api_key=api_key or "none", timeout=limits, max_retries=retries)
 
 
 @contextmanager
 def unavailable(resource: str, variable: str) -> Iterator[None]:
     """Turn the SDK's errors into Unavailable, with what to look at: `variable` is LLM or EMBEDDINGS."""
+    try:
+        yield
+    except Exception as error:
+        if found := failure(error, variable):
+            raise Unavailable(resource, found.advice) from None
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a call failed: what to look at; whether it may pass by itself; and whether asking again at once may help."""
+
+    advice: str
+    passing: bool = True
+    again: bool = False
+
+
+def failure(error: Exception, variable: str) -> Failure | None:
+    """What the SDK's error means; None for any other exception."""
     import httpx2
     import openai
 
-    try:
-        yield
-    except openai.APIStatusError as error:
-        raise Unavailable(resource, _advice(error.status_code, variable)) from None
-    except (openai.APITimeoutError, httpx2.TimeoutException):
-        raise Unavailable(resource, "it took too long") from None
-    except (openai.APIConnectionError, httpx2.HTTPError):
-        raise Unavailable(resource, f"nothing answers at {variable}_URL") from None
-    except openai.OpenAIError:
-        raise Unavailable(resource, "its answer is not that of an OpenAI-compatible API") from None
+    match error:
+        case openai.APIStatusError(status_code=status):
+            passing = status in (408, 409, 429) or status >= 500
+            return Failure(_advice(status, variable), passing, again=passing)
+        case openai.APITimeoutError() | httpx2.TimeoutException() | TimeoutError():
+            return Failure("it took too long")
+        case openai.APIConnectionError() | httpx2.HTTPError():
+            return Failure(f"nothing answers at {variable}_URL", again=True)
+        case openai.OpenAIError() | ValueError():
+            return Failure("its answer is not that of an OpenAI-compatible API", passing=False)
+    return None
 
 
 def _advice(status: int, variable: str) -> str:

@@ -7,13 +7,14 @@ async for event in answerer.stream(Question("What is a carbon tax?", "en")):
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 
 from chatbot import metrics, tracing
 from chatbot.domain import EXTRACTIVE, Answer, Citation, Language, Passage, Question, Usage
 from chatbot.ports import LanguageModel
+from chatbot.rag import safe
 from chatbot.rag.cite import Checker
 from chatbot.rag.evidence import supported
 from chatbot.rag.retrieve import Retriever
@@ -65,11 +66,17 @@ Event = Sources | Token | Cited | Spent | Done
 
 
 class Answerer:
-    """Answers from the best `passages` passages, or says that they hold no answer."""
+    """Answers from the best `passages` passages, or says that they hold no answer.
 
-    def __init__(self, retriever: Retriever, model: LanguageModel, passages: int) -> None:
+    `quoting` writes the answers to those who ask for quotes.
+    """
+
+    def __init__(
+        self, retriever: Retriever, model: LanguageModel, passages: int, quoting: LanguageModel | None = None
+    ) -> None:
         self._retriever = retriever
         self._model = model
+        self._quoting = quoting or model
         self._passages = passages
 
     async def answer(self, question: Question) -> Answer:
@@ -84,34 +91,40 @@ class Answerer:
         """The events of one answer. Raises Unavailable, before the first token or in their midst."""
         passages = await self._retriever.search(question.text, self._passages, question.filters)
         yield Sources(passages)
+        model = self._quoting if question.extractive else self._model
         checker, text, usage = Checker(passages), "", Usage()
-        async for piece in self._written(question, passages):
-            if isinstance(piece, Usage):
-                usage = piece
-                continue
-            seen = len(checker.citations)
-            if shown := checker.feed(piece):
-                text += shown
-                yield Token(shown)
-            for citation in checker.citations[seen:]:
-                yield Cited(citation)
-        rest = checker.finish()
+        filter_ = safe.Filter(lambda: _links(checker.citations), _words(passages))
+        async with aclosing(self._written(model, question, passages)) as written:
+            async for piece in written:
+                if isinstance(piece, Usage):
+                    usage = piece
+                    continue
+                seen = len(checker.citations)
+                if shown := filter_.feed(checker.feed(piece)):
+                    text += shown
+                    yield Token(shown)
+                for citation in checker.citations[seen:]:
+                    yield Cited(citation)
+        rest = filter_.feed(checker.finish()) + filter_.finish()
         if not checker.citations:
             rest = nothing_found(question.language, passages)
         if rest:
             yield Token(rest)
         yield Spent(usage)
         grounded = bool(checker.citations)
-        yield Done(Answer(text + rest, checker.citations, grounded, question.language, self._model.model, usage))
+        yield Done(Answer(text + rest, checker.citations, grounded, question.language, model.model, usage))
 
-    async def _written(self, question: Question, passages: Sequence[Passage]) -> AsyncIterator[str | Usage]:
+    async def _written(
+        self, model: LanguageModel, question: Question, passages: Sequence[Passage]
+    ) -> AsyncGenerator[str | Usage, None]:
         """What the model writes; nothing where the passages do not bear on the question."""
         if await asyncio.to_thread(supported, question.text, passages, self._retriever.embedding_model):
-            with model_span(self._model.model) as span:
-                async for piece in self._model.stream(question, passages):
-                    if isinstance(piece, Usage):
-                        span.set(spent(piece))
-                    yield piece
+            with model_span(model.model) as span:
+                async with aclosing(model.stream(question, passages)) as written:
+                    async for piece in written:
+                        if isinstance(piece, Usage):
+                            span.set(spent(piece))
+                        yield piece
 
 
 def model_span(model: str) -> AbstractContextManager[tracing.Span]:
@@ -134,5 +147,15 @@ def spent(usage: Usage) -> tracing.Attributes:
 
 def nothing_found(language: Language, passages: Sequence[Passage]) -> str:
     """Says so, and which documents came nearest."""
-    titles = list(dict.fromkeys(passage.title for passage in passages))[:NEAREST_TITLES]
+    titles = list(dict.fromkeys(safe.text(passage.title) for passage in passages))[:NEAREST_TITLES]
     return NOTHING_FOUND[language] + (NEAREST[language].format("; ".join(titles)) if titles else "")
+
+
+def _links(citations: Sequence[Citation]) -> set[str]:
+    """The sources that are addresses on the web."""
+    return {each.source for each in citations if each.source.startswith(("https://", "http://"))}
+
+
+def _words(passages: Sequence[Passage]) -> str:
+    """All that the passages say, their titles included."""
+    return "\n".join(f"{passage.title}\n{passage.chunk.heading}\n{passage.chunk.text}" for passage in passages)

@@ -45,7 +45,7 @@ NUMBER = re.compile(
 NAME = re.compile(r"(?<=[\w,;:’'(-] )[A-ZÀ-Ý][\w’'-]+")
 """A word in capitals that does not begin the sentence."""
 QUOTATION: dict[Language, str] = {"en": "“{}”", "fr": "« {} »"}
-REFERENCE = re.compile(r"\[(?=\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])")
+REFERENCE = re.compile(r"([\[【])(?=\d{1,3}(?:\s*[,;]\s*\d{1,3})*[\]】])")
 """A passage's own "[12]", which must not be read as a citation of ours."""
 
 
@@ -74,7 +74,7 @@ def answer(question: Question, passages: Sequence[Passage]) -> list[str]:
 
 def guarded(text: str) -> str:
     """The text with its own bracketed numbers kept from being read as citations, by an invisible word joiner."""
-    return REFERENCE.sub("[\u2060", text)
+    return REFERENCE.sub("\\1\u2060", text)
 
 
 def _candidates(number: int, passage: Passage) -> list[Candidate]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Request
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel
 
-from chatbot.domain import Question
+from chatbot.domain import EXTRACTIVE, Question
 from chatbot.rag.analyse import detect_language
 from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
 from chatbot.web import metrics, problems
 from chatbot.web.access import allowed
 from chatbot.web.budget import BudgetParam
 from chatbot.web.dependencies import ServicesParam
+from chatbot.web.disconnect import while_connected
 from chatbot.web.schemas import (
     ChatAnswer,
     ChatRequest,
@@ -45,7 +47,7 @@ event: citation
 data: {"number":1,"title":"Carbon pricing","page":12,"quote":"…"}
 
 event: usage
-data: {"prompt_tokens":812,"completion_tokens":64}
+data: {"prompt_tokens":812,"completion_tokens":64,"cost":0.0009,"estimated":false}
 
 event: done
 data: {"answer":"It weighs more on poorer households [1].","citations":[{"number":1}],"grounded":true}
@@ -64,6 +66,7 @@ router = APIRouter(
 )
 async def chat(
     body: ChatRequest,
+    request: Request,
     services: ServicesParam,
     budget: BudgetParam,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
@@ -74,11 +77,13 @@ async def chat(
     text) many times, **citation** for each, **usage**, **done** (the whole answer, as without streaming). If something
     fails on the way, the last event is **error**, a problem; what fails before the first word is an ordinary 503.
     """
-    question = Question(body.question, body.language or detect_language(body.question), body.filters)
+    language = body.language or detect_language(body.question)
+    question = Question(body.question, language, body.filters, extractive=body.model == EXTRACTIVE)
     events = budget.counted(metrics.measured(services.answerer.stream(question)))
     if body.stream or "text/event-stream" in accept:
-        return EventSourceResponse(_encoded(await _opening(events), events), headers=STREAM_HEADERS)
-    [done] = [event async for event in events if isinstance(event, Done)]
+        opening = await while_connected(request, _opening(events))
+        return EventSourceResponse(_encoded(opening, events), headers=STREAM_HEADERS)
+    done = await while_connected(request, _last(events))
     return ChatAnswer.of(done.answer)
 
 
@@ -99,12 +104,18 @@ async def _opening(events: AsyncIterator[Event]) -> list[Event]:
     return opening
 
 
-async def _encoded(opening: list[Event], rest: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+async def _last(events: AsyncIterator[Event]) -> Done:
+    [done] = [event async for event in events if isinstance(event, Done)]
+    return done
+
+
+async def _encoded(opening: list[Event], rest: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
     try:
-        for event in opening:
-            yield _encode(event)
-        async for event in rest:
-            yield _encode(event)
+        async with aclosing(rest):
+            for event in opening:
+                yield _encode(event)
+            async for event in rest:
+                yield _encode(event)
     except Exception as error:
         yield _format("error", Problem(**problems.from_exception(error)))
 

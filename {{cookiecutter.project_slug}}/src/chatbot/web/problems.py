@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -11,13 +12,24 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
-from chatbot.domain import ChatbotError, InvalidConfiguration, LimitReached, Unavailable, UnreadableDocument
+from chatbot.domain import (
+    ChatbotError,
+    InvalidConfiguration,
+    LimitReached,
+    ModelUnavailable,
+    Unavailable,
+    UnreadableDocument,
+)
 from chatbot.telemetry import request_id
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 5
 """Seconds after which to try again when a resource is down."""
+CLIENT_CLOSED_REQUEST = 499
+"""What nginx calls it; HTTP has no status for a client that has left."""
 
 MEANINGS = {
     400: "The form cannot be read.",
@@ -43,13 +55,17 @@ def problem(status: int, detail: str = "", errors: list[dict[str, str]] | None =
 
 
 def respond(status: int, detail: str = "", headers: Mapping[str, str] | None = None, **members: Any) -> JSONResponse:
-    headers = {**(headers or {}), **({"Retry-After": str(RETRY_AFTER)} if status == 503 else {})}
+    headers = {**({"Retry-After": str(RETRY_AFTER)} if status == 503 else {}), **(headers or {})}
     return JSONResponse(problem(status, detail) | members, status, headers, MEDIA_TYPE)
 
 
 def from_exception(error: Exception) -> dict[str, Any]:
     """The problem that an exception is to the client. What nobody foresaw is logged, and shown without details."""
     match error:
+        case ModelUnavailable():
+            logger.warning(str(error))
+            detail = f'{error}. Ask with "model": "extractive" for quotes from the documents instead.'
+            return problem(503, detail) | {"fallback": "extractive"}
         case Unavailable() | InvalidConfiguration():
             logger.warning(str(error))
             return problem(503, str(error))
@@ -68,6 +84,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ChatbotError, _chatbot_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _gone)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -78,8 +95,14 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 async def _chatbot_error(request: Request, error: Exception) -> JSONResponse:
     members = from_exception(error)
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, LimitReached) else {}
-    return respond(members["status"], members["detail"], headers)
+    wait = error.retry_after if isinstance(error, LimitReached | ModelUnavailable) else 0
+    pause = {"Retry-After": str(math.ceil(wait))} if wait else {}
+    return respond(members.pop("status"), members.pop("detail"), pause, **members)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Nobody reads it; the log and the figures do."""
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

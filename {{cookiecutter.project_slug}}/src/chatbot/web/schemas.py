@@ -47,6 +47,9 @@ class ChatRequest(_Body):
     question: QuestionText = Field(examples=["How does a carbon tax affect households?"])
     language: Language | None = Field(default=None, description="The answer's language; if not given, the question's.")
     filters: FiltersBody = {}
+    model: Literal["extractive"] | None = Field(
+        default=None, description="`extractive`: answer with quotes from the documents, without the language model."
+    )
     stream: bool = Field(default=False, description="Answer as server-sent events, as the words come.")
 
 
@@ -64,10 +67,12 @@ class CitationView(_View):
 
 
 class UsageView(_View):
-    """Tokens spent, as the model reports them."""
+    """Tokens spent, and what they cost."""
 
     prompt_tokens: int
     completion_tokens: int
+    cost: float = Field(description="In the currency of the prices that the operator set; 0 where none are set.")
+    estimated: bool = Field(description="True when the model reported no tokens: a quarter of the characters.")
 
 
 class ChatAnswer(_View):
@@ -195,4 +200,7 @@ class Problem(BaseModel):
     status: int = Field(examples=[503])
     detail: str | None = Field(default=None, examples=["PostgreSQL does not answer: check DATABASE_URL."])
     request_id: str | None = Field(default=None, description="To be found in the server's log.")
+    fallback: Literal["extractive"] | None = Field(
+        default=None, description="Ask again with this as `model`: it works although the language model is down."
+    )
     errors: list[FieldError] | None = Field(default=None, description="What is wrong with the request, field by field.")

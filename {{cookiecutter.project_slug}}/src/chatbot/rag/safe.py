@@ -1,0 +1,228 @@
+"""Text that is safe to show: what a model writes, and what documents bring, as words and harmless Markdown.
+
+A model can be talked into anything by a document. So its text reaches people without raw HTML, without images, and
+with links only to what the answer cites; addresses that stand in the passages stay readable, but are no links. And
+without its own instructions: where it begins to recite them, the text ends.
+
+shown = Filter(cited, known)
+shown.feed("See ![x](https://evil.exa") + shown.feed("mple/?q=1) there") + shown.finish()      "See x there"
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterator
+
+WORD_JOINER = "\u2060"
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2061-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""What takes no space: zero-width characters, directional controls, variation selectors, fillers, tags."""
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+TAG = re.compile(r"<!--.*?-->|<[/!?]?([A-Za-z][A-Za-z0-9]*)\b([^<>]*)>", re.DOTALL)
+OPENING = re.compile(r"<(?=[A-Za-z/!?])")
+INLINE_TAGS = "a abbr b big code del em font i ins kbd mark q s small span strike strong sub sup tt u var"
+BLOCK_TAGS = """
+address article aside audio base blockquote body br button center dd details dialog div dl dt embed fieldset
+figure footer form frame h1 h2 h3 h4 h5 h6 head header hr html iframe img input label legend li link main map math
+meta nav noscript object ol option p param picture pre script section select source style summary svg table tbody
+td template textarea tfoot th thead title tr ul video
+"""
+INLINE, BLOCK = frozenset(INLINE_TAGS.split()), frozenset(BLOCK_TAGS.split())
+TARGET = r"\(((?:[^()]|\([^()]*\))*)\)"
+LINK = re.compile(rf"\[([^\[\]]*)\]{TARGET}")
+LOOSE_TARGET = re.compile(rf"\]{TARGET}")
+OPEN_TARGET = re.compile(rf"\]\((?!{TARGET[2:]})")
+IMAGE = re.compile(r"!(?=\[)")
+BEGINS_LINE = r"[\s>*+\d.)-]*"
+DEFINITION = re.compile(rf"^({BEGINS_LINE}\[(?:[^\[\]]|\\.)*\]|\A[^\[\]]*\]):", re.MULTILINE)
+REST = r"[^\s<>\"“”«»‹›`\[\]()]"
+ADDRESS = re.compile(
+    rf"""[a-z][a-z0-9+.-]*:\\?/\\?/{REST}*
+    | //[\w-]+\.{REST}+
+    | (?<![a-z0-9])www\.{REST}+
+    | (?<![a-z0-9])(?:javascript|vbscript|mailto|blob|data:\w+/):?{REST}+
+    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+
+    | (?:[\w-]+\.)+(?:com|org|net|info|biz|io|co|ai|app|dev|me|tv|top|xyz|site|link|click|online|example|test|fr|eu|uk
+      |de|ru|cn)(?::\d+)?/{REST}*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?(?:\\?/)*(?:www\.)?", re.IGNORECASE)
+TRAILING = ".,;:!?'*_~|…"
+REMOVED = "…"
+ROUNDS = 12
+UNFINISHED = re.compile(r"(?:<[A-Za-z/!?][^>]*|\]\([^)]*|\[[^\[\]]*)\Z")
+STEP = 16
+LONGEST = 1200
+"""Characters that are held back for a construct to end; a label in Markdown may have 999."""
+BLANK = re.compile(r"\s(?!\s)")
+
+RECITED = 40
+"""Letters in a row, some eight words, that are no coincidence any more."""
+SUSPICIOUS = 12
+
+
+def visible(text: str) -> str:
+    """The text without the characters that nobody sees, which may be there to instruct a model."""
+    return INVISIBLE.sub("", text)
+
+
+def text(untrusted: str, cited: Collection[str] = (), known: str = "") -> str:
+    """The text without HTML, images, and links other than to `cited` addresses. Those that stand in `known`, such as
+    http://127.0.0.1, lose what makes them a link, and stay to be read; others go.
+
+    Repeated until nothing changes, since what is taken out may leave the halves of something else.
+    """
+    for _ in range(ROUNDS):
+        before = untrusted
+        untrusted = CONTROLS.sub("", visible(ENTITY.sub(lambda entity: html.unescape(entity[0]), untrusted)))
+        untrusted = OPENING.sub("‹", TAG.sub(_tag, untrusted))
+        untrusted = _without_links(untrusted, cited)
+        untrusted = ADDRESS.sub(lambda found: _address(found[0], cited, known), untrusted)
+        if untrusted == before:
+            return untrusted
+    return re.sub(r"[^\w\s.,]", " ", untrusted)
+
+
+def _tag(tag: re.Match[str]) -> str:
+    """Nothing for an element of HTML; for anything else, such as <FILE>, the same in marks that mean nothing."""
+    name, rest = (tag[1] or "").lower(), (tag[2] or "").strip(" /\n\t")
+    if tag[1] is None or (name in INLINE and (not rest or "=" in rest)):
+        return ""
+    return " " if name in BLOCK and (not rest or "=" in rest) else f"‹{tag[0][1:-1]}›"
+
+
+def _without_links(untrusted: str, cited: Collection[str]) -> str:
+    def target(written: str) -> str:
+        """The target of a link that may stay, or nothing."""
+        words = written.strip().split(maxsplit=1)
+        address = words[0].strip("<>") if words else ""
+        return f"]({address})" if address in cited else ""
+
+    def link(found: re.Match[str]) -> str:
+        if kept := target(found[2]):
+            return f"[{found[1]}{kept}"
+        return f"[{found[1]}]" if found[1].strip().isdigit() else found[1]
+
+    untrusted = LINK.sub(link, IMAGE.sub("", untrusted))
+    untrusted = LOOSE_TARGET.sub(lambda found: target(found[1]) or "]", untrusted)
+    return DEFINITION.sub(r"\1 :", OPEN_TARGET.sub("] (", untrusted))
+
+
+def _address(found: str, cited: Collection[str], known: str) -> str:
+    address = found.rstrip(TRAILING)
+    tail = found[len(address) :]
+    if address in cited:
+        return found
+    if address in known and set(".:").intersection(address):
+        return SCHEME.sub("", address).replace("@", " @ ") + tail
+    return REMOVED + tail.lstrip(REMOVED)
+
+
+class _Pieces:
+    """A text that comes in pieces, cut where nothing is cut in two: after blanks, outside tags, links and labels."""
+
+    def __init__(self) -> None:
+        self._waiting = ""
+
+    def feed(self, piece: str) -> Iterator[str]:
+        for start in range(0, len(piece), STEP):
+            yield from self._add(piece[start : start + STEP])
+
+    def _add(self, piece: str) -> Iterator[str]:
+        self._waiting += piece
+        end = self._blank(len(self._waiting))
+        while end and (unfinished := UNFINISHED.search(self._waiting, 0, end)):
+            end = self._blank(unfinished.start())
+        if end:
+            ready, self._waiting = self._waiting[:end], self._waiting[end:]
+            yield ready
+        if len(self._waiting) > LONGEST:  # nothing honest: the blank sees to it that the halves stay halves
+            ready, self._waiting = self._waiting, ""
+            yield ready + " "
+
+    def _blank(self, before: int) -> int:
+        """Where the last word begins that stands after a blank, `before` at most; 0 for nowhere."""
+        return max((blank.end() for blank in BLANK.finditer(self._waiting, 0, before)), default=0)
+
+    def finish(self) -> str:
+        rest, self._waiting = self._waiting, ""
+        return rest
+
+
+class Filter:
+    """`text` for a text that is still being written; `cited` is asked each time, since citations come meanwhile."""
+
+    def __init__(self, cited: Callable[[], Collection[str]], known: str) -> None:
+        self._cited, self._known = cited, known
+        self._pieces = _Pieces()
+        self._in_line = False
+
+    def feed(self, piece: str) -> str:
+        """What can be shown now."""
+        return "".join(map(self._clean, self._pieces.feed(piece)))
+
+    def finish(self) -> str:
+        return self._clean(self._pieces.finish())
+
+    def _clean(self, piece: str) -> str:
+        mark = WORD_JOINER if self._in_line else ""  # what stands in a line's middle begins no line
+        cleaned = text(mark + piece, self._cited(), self._known)[len(mark) :]
+        line = cleaned.rpartition("\n")
+        begun = not re.fullmatch(BEGINS_LINE, line[2])
+        self._in_line = begun or (self._in_line and not line[1])
+        return cleaned
+
+
+class Guard:
+    """Lets through what a model writes, up to where it recites its instructions or tells their `key`.
+
+    Only letters are compared, those that would be seen, so that neither markup nor spelling out hides anything.
+    """
+
+    def __init__(self, instructions: str, key: str) -> None:
+        self.recited = False
+        """Whether the text was cut: nothing comes any more."""
+        self._secret, self._key = _letters(instructions), _letters(key)
+        self._pieces = _Pieces()
+        self._tail = ""
+        self._held: list[tuple[str, int]] = []
+
+    def feed(self, piece: str) -> str:
+        """What can be let through now."""
+        return "".join(map(self._pass, self._pieces.feed(piece)))
+
+    def finish(self) -> str:
+        rest = self._pass(self._pieces.finish())
+        return rest + ("" if self.recited else self._release(0))
+
+    def _pass(self, piece: str) -> str:
+        letters = _letters(text(piece))
+        self._held.append((piece, len(letters)))
+        tail = self._tail + letters
+        self._tail = tail[-max(RECITED, len(self._key)) :]
+        runs = (tail[start : start + RECITED] for start in range(len(tail) - RECITED + 1))
+        self.recited = self.recited or self._key in tail or any(run in self._secret for run in runs)
+        return "" if self.recited else self._release(self._suspicious())
+
+    def _suspicious(self) -> int:
+        """How many of the last letters may be the beginning of a recital."""
+        lengths = range(min(RECITED, len(self._tail)), SUSPICIOUS - 1, -1)
+        return next((length for length in lengths if self._tail[-length:] in self._secret), 0)
+
+    def _release(self, keep: int) -> str:
+        """Let go of the pieces before the last `keep` letters."""
+        kept: list[tuple[str, int]] = []
+        while keep > 0 and self._held:
+            kept.insert(0, self._held.pop())
+            keep -= kept[0][1]
+        released, self._held = "".join(piece for piece, _ in self._held), kept
+        return released
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalpha, unicodedata.normalize("NFKC", text).casefold()))
