@@ -12,9 +12,17 @@ from chatbot.rag.formats.outline import Outline, one_line
 LARGEST = 500_000_000
 """Bytes a file may unpack to: a few kilobytes can claim to be gigabytes."""
 
+SWITCHED_ON = "[not(@w:val) or not(@w:val='0' or @w:val='false' or @w:val='off')]"
+ON_PAPER = "[not(w:rPr/w:shd or w:rPr/w:highlight or ancestor::w:p[1]/w:pPr/w:shd or ancestor::w:tc)]"
+HIDDEN_RUNS = (
+    f".//w:r[w:rPr/w:vanish{SWITCHED_ON} or w:rPr/w:sz[@w:val<=3]]"
+    f" | .//w:r[w:rPr/w:color[@w:val='FFFFFF' or @w:val='ffffff']]{ON_PAPER}"
+)
+
 
 def read(content: bytes, name: str) -> ParsedDocument:
     word = _open(content, name)
+    _remove_hidden(word.element.body)
     styles = {style.style_id: str(style.name) for style in word.styles}
     outline = Outline()
     for block in word.element.body.iterchildren():
@@ -40,6 +48,12 @@ def _open(content: bytes, name: str) -> Any:
         return Document(BytesIO(content))
     except (BadZipFile, PackageNotFoundError, XMLSyntaxError, KeyError, ValueError):
         raise UnreadableDocument(f"{name} is not a complete Word document: it is damaged or was cut short.") from None
+
+
+def _remove_hidden(body: Any) -> None:
+    """Take out what a reader does not see and a model would: hidden text, smaller than two points, white on paper."""
+    for run in body.xpath(HIDDEN_RUNS):
+        run.getparent().remove(run)
 
 
 def _paragraph(outline: Outline, paragraph: Any, style: str) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from chatbot.domain import ParsedDocument
+from chatbot.rag.formats import html_hidden
 from chatbot.rag.formats.outline import Outline, code, one_line
 from chatbot.rag.formats.text import decode
 
-UNSEEN = ("script", "style", "noscript", "template", "nav", "footer", "svg", "iframe", "form", "button", "head")
-INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+OPENED = re.compile(r"<([A-Za-z][A-Za-z0-9]*)\s[^<>]*>")
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 CELLS = ("td", "th")
 INLINE_TAGS = """
@@ -24,6 +24,7 @@ INLINE = frozenset([*INLINE_TAGS.split(), *CELLS, "-text"])
 
 def read(content: bytes, name: str) -> ParsedDocument:
     tree = LexborHTMLParser(decode(content))
+    html_hidden.remove(tree)
     title = tree.css_first("title")
     root = tree.css_first("main") or tree.css_first("article") or tree.body
     outline = Outline()
@@ -36,8 +37,24 @@ def read(content: bytes, name: str) -> ParsedDocument:
 def text(fragment: str) -> str:
     """The words of a fragment of HTML."""
     tree = LexborHTMLParser(fragment)
-    tree.strip_tags([*UNSEEN])
-    return one_line(tree.body.text(separator=" ")) if tree.body is not None else ""
+    html_hidden.remove(tree)
+    body = tree.body
+    parts = []
+    for node, entering in _walk(body) if body is not None else ():
+        is_text = node.tag == "-text"
+        parts.append((node.text_content or "") if is_text and entering else "" if node.tag in INLINE else " ")
+    return one_line("".join(parts))
+
+
+def hidden_by(fragment: str, hidden: str = "") -> str:
+    """The name of an element that hides what follows the fragment; "" for none. `hidden`: what already hides it."""
+    if hidden:
+        return "" if f"</{hidden}" in fragment.lower() else hidden
+    for opened in OPENED.finditer(fragment):
+        node, name = LexborHTMLParser(opened[0]).css_first(f"body > {opened[1]}"), opened[1].lower()
+        if node is not None and html_hidden.is_hidden(node) and f"</{name}" not in fragment[opened.end() :].lower():
+            return name
+    return ""
 
 
 def _fill(outline: Outline, root: LexborNode) -> None:
@@ -58,6 +75,8 @@ def _fill(outline: Outline, root: LexborNode) -> None:
             words.append(" | " if words else "")
         elif tag == "pre" and entering:
             flush(bullet)
+            for part in [each for each in node.css("*") if html_hidden.is_hidden(each)]:
+                part.decompose()
             outline.add(code(node.text()))
         elif tag in HEADINGS and not entering:
             outline.heading(HEADINGS[tag], "".join(words))
@@ -73,18 +92,10 @@ def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
     stack = [(root, True)]
     while stack:
         node, entering = stack.pop()
-        if _is_unseen(node):
+        if html_hidden.is_unseen(node):
             continue
         yield node, entering
         if entering and node.tag != "-text":
             stack.append((node, False))
             if node.tag != "pre":
                 stack += [(child, True) for child in reversed([*node.iter(include_text=True)])]
-
-
-def _is_unseen(node: LexborNode) -> bool:
-    """What no reader sees may be there to instruct a model."""
-    if node.tag == "-text":
-        return False
-    attributes = node.attributes
-    return node.tag in UNSEEN or "hidden" in attributes or bool(INVISIBLE.search(attributes.get("style") or ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from html import escape
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -42,9 +43,15 @@ def _value(text: str) -> str | list[str]:
 
 def _fill(outline: Outline, tokens: Sequence[Token]) -> None:
     bullet = ""
+    hidden = ""
     row: list[str] | None = None
     for position, token in enumerate(tokens):
         match token.type:
+            case "html_block":
+                hidden = html.hidden_by(token.content, hidden)
+                outline.add("" if hidden else html.text(token.content))
+            case _ if hidden:
+                continue
             case "list_item_open":
                 bullet = "- " if token.markup in "-*+" else f"{token.info}{token.markup} "
             case "tr_open":
@@ -54,8 +61,6 @@ def _fill(outline: Outline, tokens: Sequence[Token]) -> None:
                 row = None
             case "fence" | "code_block":
                 outline.add(code(token.content))
-            case "html_block":
-                outline.add(html.text(token.content))
             case "inline" if row is not None:
                 row.append(_plain(token))
             case "inline" if tokens[position - 1].type == "heading_open":
@@ -66,11 +71,15 @@ def _fill(outline: Outline, tokens: Sequence[Token]) -> None:
 
 
 def _plain(token: Token) -> str:
-    """The words of a line of Markdown, without its marks."""
+    """The words of a line of Markdown, without its marks, and without what HTML in it hides."""
+    children = token.children or []
+    is_html = any(child.type == "html_inline" for child in children)
     parts = []
-    for child in token.children or []:
+    for child in children:
         if child.type in ("softbreak", "hardbreak"):
             parts.append(" ")
-        elif child.type != "html_inline":
+        elif child.type == "html_inline" or not is_html:
             parts.append(child.content)
-    return "".join(parts)
+        else:
+            parts.append(escape(child.content))
+    return html.text("".join(parts)) if is_html else "".join(parts)

@@ -9,9 +9,10 @@ from pathlib import PurePath
 
 from chatbot.domain import Metadata, ParsedDocument, Section
 from chatbot.rag.analyse import detect_language
+from chatbot.rag.safe import visible
 
-UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u00ad\u200b\ufeff\ufffe\uffff]")
-"""NUL and lone surrogates, which PostgreSQL refuses; control characters, soft hyphens, marks of byte order."""
+UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\u2060\ufffe\uffff]")
+"""NUL and lone surrogates, which PostgreSQL refuses; control characters; what `safe.visible` leaves, word joiners."""
 LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
 BULLET = re.compile(r"\s*(?:[•▪◦‣*-]|\d{1,2}[.)])\s")
 INDENT = "    "
@@ -19,9 +20,9 @@ TITLE_CHARS = 300
 
 
 def clean(text: str) -> str:
-    """The text in composed Unicode with plain line ends, without what cannot be stored or searched."""
+    """The text in composed Unicode with plain line ends, without what cannot be stored, searched or seen."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(LIGATURES)
-    return unicodedata.normalize("NFC", UNWANTED.sub("", text))
+    return unicodedata.normalize("NFC", UNWANTED.sub("", visible(text)))
 
 
 def one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""PDF: the text of each page by pdfium, under the headings of the outline where the file has one."""
+"""PDF: the text of each page that a reader sees, by pdfium, under the headings of the outline where there is one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from chatbot.domain import ParsedDocument, UnreadableDocument
+from chatbot.rag.formats import pdf_hidden
 from chatbot.rag.formats.outline import Outline, clean, one_line, paragraphs
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def _extract(content: bytes, name: str) -> tuple[str, Headings, list[list[str]]]
 
 def _lines(pdf: PdfDocument, index: int) -> list[str]:
     page = pdf[index]
+    pdf_hidden.remove(page)
     text_page = page.get_textpage()
     try:
         return clean(text_page.get_text_bounded()).split("\n")
