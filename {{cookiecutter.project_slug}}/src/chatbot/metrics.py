@@ -25,6 +25,7 @@ STAGE_SECONDS = Histogram(
     buckets=QUICK,
 )
 MODEL_TOKENS = Counter("llm_tokens", "Tokens that the language model read and wrote, by its own count", ["kind"])
+MODEL_COST = Counter("llm_cost", "What they cost, in the currency of LLM_PRICE_INPUT and LLM_PRICE_OUTPUT")
 JOBS_FINISHED = Counter("jobs_finished", "Attempts that ended; pending: another will follow", ["kind", "outcome"])
 JOB_SECONDS = Histogram("job_duration_seconds", "One attempt", ["kind"], buckets=LONG)
 INGESTED_DOCUMENTS = Counter("ingested_documents", "Documents that became findable")

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from chatbot import tracing, worker
 from chatbot.adapters import traces
-from chatbot.adapters.language_model import OpenAICompatible
+from chatbot.adapters.language_model import Limits, OpenAICompatible
 from chatbot.domain import Hit, Job, Passage, Unavailable
 from chatbot.pipeline.ingest import IngestResult
 from chatbot.rag.answer import Answerer
@@ -94,7 +94,7 @@ def test_off_a_span_goes_nowhere() -> None:
 async def test_one_question_is_one_trace_by_the_conventions_and_without_its_words() -> None:
     with openai_server.running() as server:
         server.pieces = [f"The {CANARY} weighs on poor households [1]."]
-        model = OpenAICompatible(server.url, "small-1", "key", 5)
+        model = OpenAICompatible(server.url, "small-1", "key", Limits(5, 5))
         services = fake_services(Answerer(retriever(), model, 3))
         with tracing_to(Spans()) as exporter:
             async with client_of(services) as client:

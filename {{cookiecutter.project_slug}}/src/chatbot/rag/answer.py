@@ -139,6 +139,7 @@ def spent(usage: Usage) -> tracing.Attributes:
     """Counts what the model used, and returns it as a span's attributes."""
     metrics.MODEL_TOKENS.labels("prompt").inc(usage.prompt_tokens)
     metrics.MODEL_TOKENS.labels("completion").inc(usage.completion_tokens)
+    metrics.MODEL_COST.inc(usage.cost)
     return {
         "gen_ai.usage.input_tokens": usage.prompt_tokens,
         "gen_ai.usage.output_tokens": usage.completion_tokens,

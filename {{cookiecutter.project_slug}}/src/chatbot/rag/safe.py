@@ -16,6 +16,8 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterator
 
 WORD_JOINER = "\u2060"
+NOTABLE = re.compile(r"[^\w\s.,;!?()'\"’“”«»…–—%+*=-]|www|\s(?<![ \n\t])|[^\x00-\u024f\u2000-\u20ac]", re.IGNORECASE)
+"""What a text needs to have, at the least, to be anything but words."""
 INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2061-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -77,6 +79,8 @@ def text(untrusted: str, cited: Collection[str] = (), known: str = "") -> str:
 
     Repeated until nothing changes, since what is taken out may leave the halves of something else.
     """
+    if not NOTABLE.search(untrusted):
+        return untrusted
     for _ in range(ROUNDS):
         before = untrusted
         untrusted = CONTROLS.sub("", visible(ENTITY.sub(lambda entity: html.unescape(entity[0]), untrusted)))
@@ -205,12 +209,20 @@ class Guard:
         self._held.append((piece, len(letters)))
         tail = self._tail + letters
         self._tail = tail[-max(RECITED, len(self._key)) :]
-        runs = (tail[start : start + RECITED] for start in range(len(tail) - RECITED + 1))
-        self.recited = self.recited or self._key in tail or any(run in self._secret for run in runs)
+        self.recited = self.recited or self._key in tail or (self._may_end_run(letters) and self._has_run(tail))
         return "" if self.recited else self._release(self._suspicious())
+
+    def _may_end_run(self, letters: str) -> bool:
+        """Most of a run has to stand in what is held back, or else in the new letters."""
+        return len(self._held) > 1 or len(letters) > RECITED - SUSPICIOUS
+
+    def _has_run(self, tail: str) -> bool:
+        return any(tail[start : start + RECITED] in self._secret for start in range(len(tail) - RECITED + 1))
 
     def _suspicious(self) -> int:
         """How many of the last letters may be the beginning of a recital."""
+        if self._tail[-SUSPICIOUS:] not in self._secret or len(self._tail) < SUSPICIOUS:
+            return 0
         lengths = range(min(RECITED, len(self._tail)), SUSPICIOUS - 1, -1)
         return next((length for length in lengths if self._tail[-length:] in self._secret), 0)
 
@@ -225,4 +237,6 @@ class Guard:
 
 
 def _letters(text: str) -> str:
+    if text.isascii():
+        return "".join(filter(str.isalpha, text)).lower()
     return "".join(filter(str.isalpha, unicodedata.normalize("NFKC", text).casefold()))
