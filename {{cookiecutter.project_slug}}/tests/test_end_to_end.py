@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import httpx2
@@ -35,6 +37,29 @@ class Bot:
 
     def search(self, query: str) -> list[dict[str, Any]]:
         return self.client.post("/v1/search", json={"query": query}).json()["passages"]
+
+
+@contextmanager
+def site(pages: Mapping[str, bytes | str]) -> Iterator[int]:
+    """A web server on this machine, with these pages; text is where a page redirects to. Its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            page = pages[self.path]
+            self.send_response(200 if isinstance(page, bytes) else 302)
+            if isinstance(page, str):
+                self.send_header("Location", page)
+            self.end_headers()
+            self.wfile.write(page if isinstance(page, bytes) else b"")
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture
@@ -75,6 +100,39 @@ def test_a_file_that_cannot_be_read_fails_with_its_reason(bot: Bot) -> None:
     job = bot.done(bot.upload(b"%PDF-1.7\nbroken", "broken.pdf"))
     assert (job["state"], job["attempts"]) == ("failed", 1)
     assert "broken.pdf" in job["error"]
+
+
+def test_a_url_from_its_request_to_its_passages(environ: dict[str, str]) -> None:
+    with site({"/roofs.md": ROOFS, "/away": "http://169.254.169.254/latest/meta-data/"}) as port:
+        allowed = {"FETCH_ALLOWED_HOSTS": "localhost", "FETCH_PORTS": f"80,{port}"}
+        with (
+            serving({**environ, **allowed}) as (web, client),
+            chatbot("worker", environ={**environ, **allowed}) as worker,
+        ):
+            bot = Bot({}, client)
+
+            def add(url: str) -> httpx2.Response:
+                return client.post("/v1/documents", json={"url": url})
+
+            good, away = add(f"http://localhost:{port}/roofs.md"), add(f"http://localhost:{port}/away")
+            assert bot.done(good)["state"] == "succeeded"
+            assert [passage["source"] for passage in bot.search("slate")] == [f"http://localhost:{port}/roofs.md"]
+            assert bot.done(away)["state"] == "failed"
+            assert bot.done(away)["error"].startswith("The URL redirects; the new one leads to a private")
+            assert add(f"http://127.0.0.1:{port}/roofs.md").status_code == 422
+            copy = bot.upload(ROOFS, "copy.md")
+            assert (copy.status_code, copy.json()["state"]) == (200, "duplicate")
+            assert copy.json()["document"]["source"] == f"http://localhost:{port}/roofs.md"
+            for process in (web, worker):
+                assert "localhost:" not in "".join(process.output())
+
+
+def test_a_bomb_fails_and_the_worker_lives(bot: Bot) -> None:
+    job = bot.done(bot.upload(b"<div>" * 100_000, "deep.html"))
+    assert (job["state"], job["attempts"]) == ("failed", 1)
+    assert job["error"] == "deep.html cannot be read: it takes too long (PARSE_SECONDS)."
+    assert bot.done(bot.upload(ROOFS))["state"] == "succeeded"
+    assert bot.processes["worker"].stop() == 0
 
 
 def test_the_job_of_a_killed_worker_is_finished_by_another(bot: Bot, environ: dict[str, str]) -> None:

@@ -20,10 +20,12 @@ from chatbot import ports
 from chatbot.adapters import embedder, language_model, oidc, queue, vector_store
 from chatbot.adapters.database import Database
 from chatbot.adapters.documents import Documents
+from chatbot.adapters.fetch import Fetcher
 from chatbot.adapters.jobs import Jobs
 from chatbot.adapters.keys import Keys
 from chatbot.adapters.lexical import LexicalIndex
 from chatbot.adapters.limits import Limits
+from chatbot.adapters.sandbox import Sandbox
 from chatbot.pipeline.ingest import Ingester, ensure_index
 from chatbot.rag.answer import Answerer
 from chatbot.rag.retrieve import Retriever
@@ -84,9 +86,12 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
     retriever = part("retriever", lambda: Retriever(documents, lexical, vectors, embed, index, s.lexical_weight))
     answerer = part("answerer", lambda: Answerer(retriever, model, s.passages, language_model.Extractive()))
     max_bytes = int(s.max_document_mb * 1_000_000)
+    sandbox = Sandbox(s.parse_memory_mb, s.parse_seconds)
     ingester = part(
         "ingester",
-        lambda: Ingester(documents, vectors, embed, s.chunk_chars, s.chunk_overlap, max_bytes),
+        lambda: Ingester(
+            documents, vectors, embed, s.chunk_chars, s.chunk_overlap, max_bytes, sandbox.parse, _fetcher(s, max_bytes)
+        ),
     )
     keys = part("keys", lambda: Keys(database))
     limits = part("limits", lambda: Limits(database, s.rate_limit_per_minute, s.daily_tokens))
@@ -109,6 +114,11 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         limits,
         issuer,
     )
+
+
+def _fetcher(s: Settings, max_bytes: int) -> Fetcher:
+    hosts = [host for host in s.fetch_allowed_hosts.split(",") if host]
+    return Fetcher(max_bytes, s.fetch_timeout, hosts, [int(port) for port in s.fetch_ports.split(",")])
 
 
 def _text(url: object | None) -> str | None:

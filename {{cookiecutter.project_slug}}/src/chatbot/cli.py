@@ -152,26 +152,30 @@ def search(text: str, limit: int, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--remove", is_flag=True, help="Take these files, or all in these folders, out of the bot.")
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--remove", is_flag=True, help="Take these files and URLs, or all in these folders, out of the bot.")
 @through_queue
 @as_json
-def ingest(paths: tuple[Path, ...], remove: bool, through_queue: bool, as_json: bool) -> None:
-    """Make the files in PATHS, and all below folders, findable. What is unchanged is left alone.
+def ingest(paths: tuple[str, ...], remove: bool, through_queue: bool, as_json: bool) -> None:
+    """Make the files in PATHS, all below folders, and what URLs hold, findable. What is unchanged is left alone.
 
     \b
     Examples:
       chatbot ingest report.pdf papers/
+      chatbot ingest https://example.org/report.pdf
       chatbot ingest papers/ --remove
     """
     from chatbot.pipeline import corpus
 
+    urls = [path for path in paths if "://" in path]
+    folders = [Path(path) for path in paths if path not in urls]
     if remove:
-        sources = [corpus.source_of(path, Path.cwd()) for path in paths]
+        sources = [*urls, *(corpus.source_of(path, Path.cwd()) for path in folders)]
         removed = _with_services(lambda services: _remove(services, corpus.below(sources), set()))
         click.echo(json.dumps({"removed": removed}) if as_json else f"{len(removed)} documents removed")
     else:
-        collected = corpus.files(paths, Path.cwd())
+        found = corpus.files(folders, Path.cwd())
+        collected = corpus.Collected([*found.items, *corpus.urls(urls)], found.skipped)
         if not collected.items:
             raise ChatbotError(f"Nothing to ingest: {collected.skipped} files there, none of a type that can be read.")
         outcomes = _with_services(lambda services: _ingest(services, collected, through_queue, as_json))

@@ -103,6 +103,17 @@ class Settings(secrets.Variables, BaseSettings):
     bot_language: Language = Field(default="en", description="The interface's language: en or fr")
     corpus: str = Field(default="docs", min_length=1, description="What it answers from: a folder, or hal:COLLECTION")
     max_document_mb: float = Field(default=50, gt=0, le=2000, description="The largest document taken, in MB")
+    parse_memory_mb: int = Field(default=512, ge=64, le=65536, description="Memory to read one document, in MB")
+    parse_seconds: int = Field(
+        default=3, ge=1, le=600, description="Processor seconds to read one document, and one more for each MB of it"
+    )
+    fetch_timeout: float = Field(default=30, gt=0, le=600, description="Seconds to get the document at a URL")
+    fetch_ports: Annotated[str, Field(pattern="^[0-9]{1,5}(,[0-9]{1,5})*$")] = Field(
+        default="80,443", description="Ports that URLs may name, with commas"
+    )
+    fetch_allowed_hosts: Annotated[str, Field(pattern="^[A-Za-z0-9.:_,-]*$")] = Field(
+        default="", description="Hosts of URLs that may be private, with commas; empty: none"
+    )
     chunk_chars: int = Field(default=1000, ge=200, le=8000, description="Target length of a chunk, in characters")
     chunk_overlap: int = Field(default=150, ge=0, le=2000, description="Characters a chunk repeats of the one before")
     passages: int = Field(default=5, ge=1, le=50, description="Passages an answer is written from")

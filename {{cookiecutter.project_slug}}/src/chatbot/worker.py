@@ -65,13 +65,12 @@ async def _outcome(services: Services, job: Job) -> JobState:
 
 
 async def _ingest(services: Services, job: Job) -> None:
+    do = services.ingester.fetch if job.kind == "fetch" else services.ingester.process
     try:
         with metrics.INGESTION_SECONDS.time():
-            result = await services.ingester.process(
-                job.document_id or "", functools.partial(services.jobs.progress, job.id)
-            )
+            result = await do(job.document_id or "", functools.partial(services.jobs.progress, job.id))
     except Exception as error:
         metrics.INGESTION_FAILURES.labels(metrics.reason(error)).inc()
         raise
     metrics.INGESTED_DOCUMENTS.inc()
-    metrics.INGESTED_CHUNKS.inc(result.new_chunks)
+    metrics.INGESTED_CHUNKS.inc(result.new_chunks if result else 0)

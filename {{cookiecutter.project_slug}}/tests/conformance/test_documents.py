@@ -40,6 +40,39 @@ async def test_registering_again_replaces_the_original_and_leaves_what_can_be_fo
     assert await documents.count() == (1, 1)
 
 
+async def test_an_announced_document_waits_for_its_content(documents: Documents) -> None:
+    document = await documents.announce("https://example.org/a", "a", {"year": 2024})
+    assert (document.id, document.chunks) == (document_id("https://example.org/a"), 0)
+    assert await documents.original(document.id) is None
+    assert await documents.keep(document.id, "text/markdown", b"one")
+    kept = await documents.get(document.id)
+    assert (kept and kept.media_type, await documents.original(document.id)) == ("text/markdown", b"one")
+    await documents.delete(document.id)
+    assert not await documents.keep(document.id, "text/markdown", b"one")
+    assert await documents.original(document.id) is None
+
+
+async def test_announcing_again_keeps_what_can_be_found_and_takes_the_hash_only_for_other_metadata(
+    documents: Documents,
+) -> None:
+    document = await documents.announce("https://example.org/a", "a", {"year": 2024})
+    await documents.replace_chunks(document.id, [chunk(document, "c1")], HASH)
+    same = await documents.announce("https://example.org/a", "a", {"year": 2024})
+    assert (same.content_hash, same.chunks) == (HASH, 1)
+    other = await documents.announce("https://example.org/a", "a", {"tags": ["x"]})
+    assert (other.content_hash, other.chunks, other.metadata) == (None, 1, {"year": 2024, "tags": ["x"]})
+
+
+async def test_the_same_content_is_that_of_another_document_that_can_be_found(documents: Documents) -> None:
+    document = await register(documents)
+    assert await documents.same_content(HASH, "other") is None
+    await documents.replace_chunks(document.id, [chunk(document, "c1")], HASH)
+    found = await documents.same_content(HASH, "other")
+    assert found is not None
+    assert found.id == document.id
+    assert await documents.same_content(HASH, document.id) is None
+
+
 async def test_describe(documents: Documents) -> None:
     document = await register(documents)
     await documents.describe(document.id, title="Un titre", language="fr", metadata={"authors": ["Curie"]})

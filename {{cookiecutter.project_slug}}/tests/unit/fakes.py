@@ -13,6 +13,7 @@ import httpx2
 
 from chatbot import settings
 from chatbot.adapters.documents import document_id
+from chatbot.adapters.fetch import Fetcher
 from chatbot.adapters.limits import Pace, Subject
 from chatbot.bootstrap import Services
 from chatbot.domain import (
@@ -108,6 +109,16 @@ class FakeIngester:
         self.contents[id] = content
         self.documents.rows[id] = Document(id, source, name, "text/plain", "en", metadata or {}, None)
         return self.documents.rows[id], changed
+
+    async def duplicate(self, source: str, content: bytes) -> Document | None:
+        same = (id for id, each in self.contents.items() if each == content and id != document_id(source))
+        return self.documents.rows.get(next(same, ""))
+
+    async def announce(self, url: str, metadata: Any = None) -> Document:
+        source = Fetcher(max_bytes=0, seconds=0).check(url)
+        document = Document(document_id(source), source, source, "", "en", metadata or {}, None)
+        self.documents.rows[document.id] = document
+        return document
 
     async def remove(self, id: str) -> bool:
         return self.documents.rows.pop(id, None) is not None

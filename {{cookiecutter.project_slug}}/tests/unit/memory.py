@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chatbot.adapters.documents import IndexRecord, document_id
-from chatbot.domain import Chunk, Document, Job, Metadata, Point, Unavailable, UnreadableDocument
+from chatbot.domain import Chunk, Document, Job, Metadata, ParsedDocument, Point, Unavailable, UnreadableDocument
+from chatbot.rag.parse import parse
 
 
 @dataclass
@@ -26,6 +27,23 @@ class MemoryDocuments:
         self.rows[id] = Document(id, source, title, media_type, language, metadata, content_hash)
         self.originals[id] = content
         return self.rows[id]
+
+    async def announce(self, source: str, title: str, metadata: Metadata) -> Document:
+        id = document_id(source)
+        known = self.rows.get(id) or Document(id, source, title, "", "en", {}, None)
+        same = metadata.items() <= dict(known.metadata).items()
+        merged = {**known.metadata, **metadata}
+        self.rows[id] = replace(known, metadata=merged, content_hash=known.content_hash if same else None)
+        return self.rows[id]
+
+    async def keep(self, id: str, media_type: str, content: bytes) -> bool:
+        if id in self.rows:
+            self.rows[id] = replace(self.rows[id], media_type=media_type)
+            self.originals[id] = content
+        return id in self.rows
+
+    async def same_content(self, digest: str, id: str) -> Document | None:
+        return next((row for row in self.rows.values() if row.content_hash == digest and row.id != id), None)
 
     async def get(self, id: str) -> Document | None:
         return self.rows.get(id)
@@ -105,6 +123,11 @@ class CountingEmbedder:
     async def embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
         self.texts += texts
         return [[1.0, 0.0] for _ in texts]
+
+
+async def parse_here(content: bytes, name: str) -> ParsedDocument:
+    """Without the sandbox."""
+    return parse(content, name)
 
 
 @dataclass

@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chatbot import bootstrap, cli, settings
+from chatbot.adapters.fetch import Page
 from chatbot.domain import Answer, ChatbotError, Chunk, Citation, Job, Passage, Question, Unavailable
 from tests.processes import NOWHERE, environment, python
 from tests.unit.fakes import FakeKeys
@@ -204,6 +205,18 @@ def test_an_ingestion_as_json(world: World) -> None:
     write(a=NOTE)
     shown = json.loads(run("ingest", "a.md", "--json").stdout)
     assert [(each["source"], each["state"]) for each in shown["documents"]] == [("a.md", "new")]
+
+
+def test_urls_are_ingested_beside_files(world: World) -> None:
+    world.web.pages["https://example.org/a"] = Page(NOTE.replace(b"Slate", b"Straw"), "text/markdown")
+    Path("a.md").write_bytes(NOTE)
+    first = run("ingest", "a.md", "HTTPS://Example.org/a#top", "http://127.0.0.1/b")
+    assert first.exit_code == 1
+    assert "private or reserved address" in first.stderr
+    assert first.stdout.startswith("3 files: 2 new, 0 changed, 0 unchanged, 1 failed; 4 chunks (4 new); ")
+    again = run("ingest", "https://example.org/a")
+    assert again.stdout.startswith("1 file: 0 new, 0 changed, 1 unchanged, 0 failed; 2 chunks; in ")
+    assert run("ingest", "https://example.org/a", "--remove").stdout == "1 documents removed\n"
 
 
 def test_nothing_to_ingest_is_an_error(world: World) -> None:

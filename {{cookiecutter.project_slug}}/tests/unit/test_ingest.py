@@ -10,24 +10,37 @@ import pytest
 
 from chatbot.adapters import embedder
 from chatbot.adapters.documents import IndexRecord, document_id
+from chatbot.adapters.fetch import Fetcher, Page
 from chatbot.domain import ChatbotError, InvalidConfiguration, Unavailable, UnreadableDocument
 from chatbot.pipeline import corpus
 from chatbot.pipeline.index import rebuild
 from chatbot.pipeline.ingest import Ingester, ensure_index
 from tests.unit import openai_server
-from tests.unit.memory import CountingEmbedder, MemoryDocuments, MemoryJobs, MemoryVectors
+from tests.unit.memory import CountingEmbedder, MemoryDocuments, MemoryJobs, MemoryVectors, parse_here
 
 NOTE = b"# Rain\n\n## Roofs\n\nSlate sheds water quickly.\n\n## Roads\n\nTarmac holds water for an hour.\n"
 CHANGED = NOTE.replace(b"for an hour", b"for a day")
+
+
+class FakeWeb(Fetcher):
+    """What each URL holds."""
+
+    def __init__(self) -> None:
+        super().__init__(max_bytes=10_000, seconds=1)
+        self.pages: dict[str, Page] = {}
+
+    async def fetch(self, url: str) -> Page:
+        return self.pages[url]
 
 
 class World(SimpleNamespace):
     """The services that ingestion touches, in memory."""
 
     def __init__(self) -> None:
-        documents, vectors, embedder = MemoryDocuments(), MemoryVectors(), CountingEmbedder()
-        ingester = Ingester(documents, vectors, embedder, 1000, 0, max_bytes=10_000)
-        super().__init__(documents=documents, vectors=vectors, embedder=embedder, jobs=MemoryJobs(), ingester=ingester)
+        documents, vectors, embedder, web = MemoryDocuments(), MemoryVectors(), CountingEmbedder(), FakeWeb()
+        ingester = Ingester(documents, vectors, embedder, 1000, 0, 10_000, parse_here, web)
+        given = {"documents": documents, "vectors": vectors, "embedder": embedder, "jobs": MemoryJobs()}
+        super().__init__(**given, ingester=ingester, web=web)
 
     async def ingest(self, content: bytes, source: str = "rain.md", **metadata: object) -> bool:
         document, changed = await self.ingester.register(source, Path(source).name, content, metadata)
@@ -140,6 +153,76 @@ async def test_a_url_without_a_suffix_is_read_as_what_it_was_registered(world: W
     document, _ = await world.ingester.register("https://hal.example/hal-1", "hal-1.md", NOTE)
     assert (await world.ingester.process(document.id, nothing)).chunks == 2
     assert (await world.documents.get(document.id)).title == "Rain"
+
+
+URL = "https://example.org/notes/rain"
+
+
+async def fetched(
+    world: World, content: bytes, declared: str = "text/markdown", url: str = URL, **metadata: object
+) -> object:
+    document = await world.ingester.announce(url, metadata)
+    world.web.pages[document.source] = Page(content, declared)
+    return await world.ingester.fetch(document.id, nothing)
+
+
+async def test_a_url_is_fetched_and_found_under_its_one_form(world: World) -> None:
+    result = await fetched(world, NOTE, url="HTTPS://Example.org:443/notes/rain#roofs", year=2024)
+    assert (result.document_id, result.chunks) == (document_id(URL), 2)
+    document = world.documents.rows[document_id(URL)]
+    assert (document.source, document.title, document.media_type) == (URL, "Rain", "text/markdown")
+    assert [point.metadata for point in world.points().values()] == [{"year": 2024, "language": "en"}] * 2
+
+
+async def test_a_url_fetched_again_costs_nothing_unless_it_changed(world: World) -> None:
+    await fetched(world, NOTE)
+    world.embedder.texts.clear()
+    assert await fetched(world, NOTE) is None
+    assert world.embedder.texts == []
+    assert (await fetched(world, CHANGED)).new_chunks == 1
+    assert any("for a day" in chunk.text for chunk in world.documents.held[document_id(URL)])
+
+
+async def test_a_url_keeps_what_was_found_before_when_it_cannot_be_fetched(world: World) -> None:
+    await fetched(world, NOTE)
+    before = dict(world.points())
+    for content in (b"", b"\x89PNG\r\n\x1a\n", b"---\n---\n"):
+        with pytest.raises(UnreadableDocument):
+            await fetched(world, content, year=2025)
+    assert world.points() == before
+    await fetched(world, NOTE, year=2026)
+    assert {point.metadata["year"] for point in world.points().values()} == {2026}
+
+
+async def test_a_url_removed_meanwhile_stays_removed(world: World) -> None:
+    document = await world.ingester.announce(URL)
+    world.web.pages[URL] = Page(NOTE, "")
+    get = world.web.fetch
+
+    async def removed(url: str) -> Page:
+        await world.documents.delete(document.id)
+        return await get(url)
+
+    world.web.fetch = removed
+    with pytest.raises(UnreadableDocument, match="deleted"):
+        await world.ingester.fetch(document.id, nothing)
+    assert world.documents.rows == {}
+
+
+async def test_the_same_content_elsewhere_is_told(world: World) -> None:
+    await world.ingest(NOTE)
+    assert (await world.ingester.duplicate("copy.md", NOTE)).source == "rain.md"
+    assert await world.ingester.duplicate("rain.md", NOTE) is None
+    assert await world.ingester.duplicate("copy.md", CHANGED) is None
+    with pytest.raises(UnreadableDocument, match=r"^The URL holds the same as rain\.md, which can be found already\.$"):
+        await fetched(world, NOTE)
+    await world.ingest(CHANGED, "other.md")
+    assert await world.ingester.duplicate("other.md", NOTE) is None  # the name's own document is replaced
+
+
+async def test_what_was_never_found_is_no_duplicate(world: World) -> None:
+    await world.ingester.register("rain.md", "rain.md", NOTE)
+    assert await world.ingester.duplicate("copy.md", NOTE) is None
 
 
 async def test_an_index_of_another_model_is_refused_with_what_to_do(world: World) -> None:

@@ -6,7 +6,7 @@ import pytest
 from docx import Document
 
 from chatbot.domain import ParsedDocument, UnreadableDocument
-from chatbot.rag.parse import SUFFIXES, media_type, parse
+from chatbot.rag.parse import DOCX, SUFFIXES, fetched_type, media_type, parse
 
 
 def pdf(*pages: list[str], title: str = "") -> bytes:
@@ -169,6 +169,13 @@ def test_a_long_document_is_read_in_linear_time() -> None:
         (word()[:-2000], "a.docx", "damaged"),
         (b"%PDF-1.4 nothing more", "a.pdf", "damaged"),
         (pdf([]), "a.pdf", "only images"),
+        (b" \n<!DOCTYPE html><title>Log in</title>", "a.pdf", "it is an HTML page"),
+        (b"\xef\xbb\xbf<html lang=en>", "a.docx", "it is an HTML page"),
+        (b"GIF89a/*<html>*/=1", "a.html", "it is a GIF image"),
+        (b"%PDF-1.7\nPK\x03\x04 word/document.xml", "a.docx", "it is a PDF"),
+        (b"<!-- x -->\n%PDF-1.7\n", "a.html", "it is a PDF"),
+        (b"PK\x03\x04 word/document.xml %PDF-1.7", "a.pdf", "it is a Word document"),
+        (b"MZ\x90\x00 text", "a.txt", "it is a program"),
         (b"text", "a.exe", "type that cannot be read"),
         (b"text", "README", "type that cannot be read"),
         (b"<html><script>x</script></html>", "a.html", "holds no text"),
@@ -194,6 +201,39 @@ def test_an_encrypted_pdf_is_refused() -> None:
     )
     with pytest.raises(UnreadableDocument, match="protected by a password"):
         parse(encrypted, "a.pdf")
+
+
+@pytest.mark.parametrize(
+    ("content", "declared", "name", "expected"),
+    [
+        (pdf(["Text."]), "text/html", "download", "application/pdf"),
+        (word(), "application/octet-stream", "get.md", DOCX),
+        (b"<!doctype html><p>x", "text/plain", "README.md", "text/html"),
+        (b"<p>x", "text/html", "page.md", "text/html"),
+        (b"# x", "text/plain", "README.md", "text/markdown"),
+        (b"# x", "text/markdown", "example.org", "text/markdown"),
+        (b"words", "application/json", "example.org", "text/plain"),
+        (b"words", "application/pdf", "example.org", "text/plain"),
+    ],
+)
+def test_what_a_url_gave_is_decided_by_its_content_first(
+    content: bytes, declared: str, name: str, expected: str
+) -> None:
+    assert fetched_type(content, declared, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "reason"),
+    [
+        (b"<!doctype html><p>Log in", "report.pdf", "^report.pdf is not what its name says: it is an HTML page"),
+        (word(), "report.pdf", "it is a Word document"),
+        (b"\x89PNG\r\n\x1a\n", "report", "^The URL gives a PNG image, which cannot be read"),
+        (b" ", "report", "^The URL gives an empty document"),
+    ],
+)
+def test_what_a_url_gave_may_be_unreadable(content: bytes, name: str, reason: str) -> None:
+    with pytest.raises(UnreadableDocument, match=reason):
+        fetched_type(content, "application/pdf", name)
 
 
 def test_media_types() -> None:

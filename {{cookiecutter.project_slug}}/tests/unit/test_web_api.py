@@ -114,6 +114,48 @@ async def test_unchanged_upload_makes_no_job(client: httpx2.AsyncClient, service
     assert len(services.jobs.rows) == 1
 
 
+async def test_the_same_content_under_another_name_is_told_as_such(
+    client: httpx2.AsyncClient, services: Services
+) -> None:
+    first = await client.post("/v1/documents", files={"file": ("a.txt", b"Some text")})
+    response = await client.post("/v1/documents", files={"file": ("b.txt", b"Some text")})
+    assert response.status_code == 200
+    body = response.json()
+    assert (body["state"], body["document"]["source"], body["job"]) == ("duplicate", "a.txt", None)
+    assert body["document"]["id"] == first.json()["document"]["id"]
+    assert len(services.jobs.rows) == len(services.documents.rows) == 1
+
+
+URL = "HTTPS://Example.org/report.pdf#page=2"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"json": {"url": URL, "metadata": {"year": 2024}}},
+        {"data": {"url": URL, "metadata": '{"year": 2024}'}},
+        {"data": {"url": URL, "metadata": '{"year": 2024}'}, "files": {"nothing": b""}},
+        {
+            "content": json.dumps({"url": URL, "metadata": {"year": 2024}}),
+            "headers": {"Content-Type": "Application/JSON; charset=utf-8"},
+        },
+    ],
+    ids=["json", "form", "multipart", "content-type"],
+)
+async def test_a_url_gives_a_job_to_follow(client: httpx2.AsyncClient, services: Services, sent: Any) -> None:
+    response = await client.post("/v1/documents", **sent)
+    assert response.status_code == 202
+    body = response.json()
+    assert (body["document"]["source"], body["document"]["metadata"]) == (
+        "https://example.org/report.pdf",
+        {"year": 2024},
+    )
+    assert (body["state"], body["job"]["kind"], body["job"]["state"]) == ("accepted", "fetch", "queued")
+    assert services.queue.sent == [body["job"]["id"]]
+    assert (await client.get(response.headers["location"])).json() == body["job"]
+    assert "example.org" not in response.text.replace(str(body["document"]), "").partition('"job"')[2]
+
+
 async def test_idempotency_key_returns_the_same_job(client: httpx2.AsyncClient) -> None:
     async def post(name: str, content: bytes) -> httpx2.Response:
         headers = {"Idempotency-Key": "k-1"}
@@ -126,7 +168,7 @@ async def test_idempotency_key_returns_the_same_job(client: httpx2.AsyncClient) 
 
 async def test_documents_are_paged_without_gaps_or_repeats(client: httpx2.AsyncClient) -> None:
     for number in range(5):
-        await client.post("/v1/documents", files={"file": (f"{number}.txt", b"Some text")})
+        await client.post("/v1/documents", files={"file": (f"{number}.txt", b"Text %d" % number)})
     sizes, ids, after = [], [], {}
     while True:
         page = (await client.get("/v1/documents", params={"limit": 2, **after})).json()

@@ -33,6 +33,14 @@ VALUES (%(id)s, %(source)s, %(title)s, %(media_type)s, %(language)s, %(metadata)
 ON CONFLICT (id) DO UPDATE SET title = excluded.title, media_type = excluded.media_type, language = excluded.language,
     metadata = excluded.metadata, updated_at = now()
 """
+ANNOUNCE = """
+INSERT INTO documents (id, source, title, media_type, language, metadata)
+VALUES (%(id)s, %(source)s, %(title)s, 'application/octet-stream', 'en', %(metadata)s)
+ON CONFLICT (id) DO UPDATE SET updated_at = now(), metadata = documents.metadata || excluded.metadata,
+    content_hash = CASE WHEN documents.metadata @> excluded.metadata THEN documents.content_hash END
+"""
+FOUND = "UPDATE documents SET media_type = %(media_type)s, updated_at = now() WHERE id = %(id)s RETURNING id"
+SAME_CONTENT = f"{DOCUMENTS} WHERE content_hash = %(digest)s AND id <> %(id)s ORDER BY created_at, id LIMIT 1"
 KEEP_ORIGINAL = """
 INSERT INTO originals (document_id, content) VALUES (%(id)s, %(content)s)
 ON CONFLICT (document_id) DO UPDATE SET content = excluded.content
@@ -98,6 +106,31 @@ class Documents:
             row = await (await connection.execute(f"{DOCUMENTS} WHERE id = %(id)s", {"id": id})).fetchone()
             assert row
             return Document(**row)
+
+    async def announce(self, source: str, title: str, metadata: Metadata) -> Document:
+        """Keep a document whose content is still to be fetched; what can be found of it stays until then.
+
+        With other metadata than before its content hash is taken away, so that all of it is made again.
+        """
+        values = {"id": document_id(source), "source": source, "title": title, "metadata": Jsonb(dict(metadata))}
+        await self._database.rows(ANNOUNCE, values)
+        document = await self.find(source)
+        assert document
+        return document
+
+    async def keep(self, id: str, media_type: str, content: bytes) -> bool:
+        """Keep what was fetched for an announced document; False when it was removed meanwhile."""
+        async with self._database.transaction() as connection:
+            found = await connection.execute(FOUND, {"id": id, "media_type": media_type})
+            if await found.fetchone() is None:
+                return False
+            await connection.execute(KEEP_ORIGINAL, {"id": id, "content": content})
+            return True
+
+    async def same_content(self, digest: str, id: str) -> Document | None:
+        """Another document than `id` that can be found and has this content; the oldest."""
+        row = await self._database.row(SAME_CONTENT, {"digest": digest, "id": id})
+        return None if row is None else Document(**row)
 
     async def get(self, id: str) -> Document | None:
         row = await self._database.row(f"{DOCUMENTS} WHERE id = %(id)s", {"id": id})

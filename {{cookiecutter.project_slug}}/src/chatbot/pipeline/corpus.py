@@ -36,11 +36,11 @@ Watch = Callable[[str, float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One document to ingest; `read` gives its bytes when its turn comes."""
+    """One document to ingest; `read` gives its bytes when its turn comes. Without it, `source` is a URL to fetch."""
 
     source: str
     name: str
-    read: Callable[[], bytes]
+    read: Callable[[], bytes] | None
     metadata: Metadata = field(default_factory=dict)
 
 
@@ -79,6 +79,11 @@ def files(paths: Iterable[Path], base: Path) -> Collected:
     return Collected(list(found.values()), skipped)
 
 
+def urls(given: Iterable[str]) -> list[Item]:
+    """The documents at these URLs."""
+    return [Item(url, url, None) for url in given]
+
+
 async def records(hal_url: str, collection: str) -> Collected:
     """The publications of a HAL collection that have an abstract."""
     every = [record async for record in harvest(hal_url, collection)]
@@ -113,7 +118,7 @@ async def enqueue(services: Services, items: Iterable[Item], watch: Watch) -> As
             yield Outcome(item.source, "failed", _sentence(error))
             continue
         if changed:
-            job = await services.jobs.create("ingest", document.id)
+            job = await services.jobs.create(_kind(item), document.id)
             waiting[job.id] = document
             await submit(services.jobs, services.queue, job)
         else:
@@ -151,24 +156,34 @@ async def _ingest(services: Services, item: Item, watch: Watch) -> Outcome:
     document, changed = await _register(services, item)
     if not changed:
         return Outcome(item.source, "unchanged", chunks=document.chunks)
-    job = await services.jobs.create("ingest", document.id)
+    job = await services.jobs.create(_kind(item), document.id)
     await services.jobs.start(job.id)
 
     async def progress(fraction: float) -> None:
         await services.jobs.progress(job.id, fraction)
         await watch(item.source, fraction)
 
+    do = services.ingester.process if item.read else services.ingester.fetch
     try:
-        result = await services.ingester.process(document.id, progress)
+        result = await do(document.id, progress)
     except BaseException as error:
         # An interruption too: nobody else would ever finish a record that says "running".
         await services.jobs.fail(job.id, _sentence(error))
         raise
     await services.jobs.succeed(job.id)
+    if result is None:
+        return Outcome(item.source, "unchanged", chunks=document.chunks)
     return Outcome(item.source, _state(document), None, result.pages, result.chunks, result.new_chunks)
 
 
+def _kind(item: Item) -> str:
+    """What the job is called: see worker.py."""
+    return "ingest" if item.read else "fetch"
+
+
 async def _register(services: Services, item: Item) -> tuple[Document, bool]:
+    if item.read is None:
+        return await services.ingester.announce(item.source, item.metadata), True
     content = await asyncio.to_thread(item.read)
     return await services.ingester.register(item.source, item.name, content, item.metadata)
 

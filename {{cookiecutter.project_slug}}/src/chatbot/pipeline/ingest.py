@@ -13,8 +13,10 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
-from chatbot.adapters.documents import Documents, index_name
+from chatbot.adapters.documents import Documents, document_id, index_name
+from chatbot.adapters.fetch import Fetcher
 from chatbot.domain import (
     Chunk,
     Document,
@@ -34,6 +36,10 @@ BATCH = 16
 
 Progress = Callable[[float], Awaitable[None]]
 """Told how much of the work is done, 0 to 1."""
+Parse = Callable[[bytes, str], Awaitable[ParsedDocument]]
+"""From a file and its name to its text, in bounded time and memory. UnreadableDocument."""
+
+DELETED = "The document was deleted before it was read."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,8 @@ class Ingester:
         chunk_chars: int,
         chunk_overlap: int,
         max_bytes: int,
+        parse: Parse,
+        fetcher: Fetcher,
     ) -> None:
         self._documents = documents
         self._vectors = vectors
@@ -62,6 +70,8 @@ class Ingester:
         self._chunk_chars = chunk_chars
         self._chunk_overlap = chunk_overlap
         self._max_bytes = max_bytes
+        self._parse = parse
+        self._fetcher = fetcher
 
     async def register(
         self, source: str, name: str, content: bytes, metadata: Metadata | None = None
@@ -87,16 +97,52 @@ class Ingester:
         document = await self._documents.register(source, title, media_type, language, given, content)
         return document, True
 
+    async def duplicate(self, source: str, content: bytes) -> Document | None:
+        """Another document that can be found and has this very content; None when `source` is to be replaced by it."""
+        known = await self._documents.find(source)
+        if known and known.chunks:
+            return None
+        return await self._documents.same_content(await asyncio.to_thread(_digest, content), document_id(source))
+
+    async def announce(self, url: str, metadata: Metadata | None = None) -> Document:
+        """Keep a document by its URL, for `fetch`. UnreadableDocument when it is none that would be fetched."""
+        source = self._fetcher.check(url)
+        return await self._documents.announce(source, _file_name(source), _plain(metadata or {}))
+
+    async def fetch(self, id: str, progress: Progress) -> IngestResult | None:
+        """Get what an announced document's URL holds now, and make it findable; None when that can be found already.
+
+        Raises as `process`.
+        """
+        document = await self._documents.get(id)
+        if document is None:
+            raise UnreadableDocument(DELETED)
+        page = await self._fetcher.fetch(document.source)
+        name = _file_name(document.source)
+        media_type = await asyncio.to_thread(parse.fetched_type, page.content, page.media_type, name)
+        digest = await asyncio.to_thread(_digest, page.content)
+        if document.content_hash == digest:
+            return None
+        twin = None if document.chunks else await self._documents.same_content(digest, id)
+        if twin:
+            raise UnreadableDocument(f"The URL holds the same as {twin.source}, which can be found already.")
+        if not await self._documents.keep(id, media_type, page.content):
+            raise UnreadableDocument(DELETED)
+        return await self.process(id, progress)
+
     async def process(self, id: str, progress: Progress) -> IngestResult:
         """Make a registered document findable. UnreadableDocument, Unavailable or InvalidConfiguration otherwise."""
         document, content = await self._documents.get(id), await self._documents.original(id)
         if document is None or content is None:
-            raise UnreadableDocument("The document was deleted before it was read.")
-        parsed, chunks, digest = await asyncio.to_thread(self._read, document, content)
+            raise UnreadableDocument(DELETED)
+        parsed = await self._parse(content, _name(document))
+        chunks = await asyncio.to_thread(chunk.chunk, id, parsed, self._chunk_chars, self._chunk_overlap)
+        digest = await asyncio.to_thread(_digest, content)
         metadata = {**parsed.metadata, **document.metadata}
         index = await ensure_index(self._documents, self._vectors, self._embedder)
-        # Points carry the metadata for filters; a document that brings its own may have changed it.
-        known = set() if parsed.metadata else await self._documents.chunk_ids(id)
+        # Points carry the metadata for filters, which may have changed: that of the document itself, or a URL's.
+        again = parsed.metadata or document.content_hash is None
+        known = set() if again else await self._documents.chunk_ids(id)
         new = [each for each in chunks if each.id not in known]
         await self._embed(index, new, parsed, metadata, progress)
         await self._documents.describe(id, title=parsed.title, language=parsed.language, metadata=metadata)
@@ -116,11 +162,6 @@ class Ingester:
         if active:
             await self._vectors.delete(active.name, id)
         return await self._documents.delete(id)
-
-    def _read(self, document: Document, content: bytes) -> tuple[ParsedDocument, list[Chunk], str]:
-        parsed = parse.parse(content, _name(document))
-        chunks = chunk.chunk(document.id, parsed, self._chunk_chars, self._chunk_overlap)
-        return parsed, chunks, hashlib.sha256(content).hexdigest()
 
     async def _embed(
         self, index: str, chunks: Sequence[Chunk], parsed: ParsedDocument, metadata: Metadata, progress: Progress
@@ -175,16 +216,27 @@ def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
 
 
 def _inspect(content: bytes, name: str) -> tuple[str, str]:
-    return parse.media_type(content, name), hashlib.sha256(content).hexdigest()
+    return parse.media_type(content, name), _digest(content)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _name(document: Document) -> str:
     """A file name that says the type; a source that is a URL need not."""
-    name = PurePosixPath(document.source).name
+    name = _file_name(document.source)
     types = parse.MEDIA_TYPES
     if types.get(PurePosixPath(name.lower()).suffix) == document.media_type:
         return name
     return name + next(suffix for suffix, kind in types.items() if kind == document.media_type)
+
+
+def _file_name(source: str) -> str:
+    """The last part of a path, or of a URL's path; a URL without one is called as its host."""
+    url = urlsplit(source) if "://" in source else None
+    path = unquote(url.path) if url else source
+    return PurePosixPath(path).name or (url.netloc if url else source)
 
 
 def _plain(metadata: Metadata) -> dict[str, Scalar | list[str]]:

@@ -7,9 +7,7 @@ parsed.sections[0]     Section(text='…', heading='Introduction', page=1)
 from __future__ import annotations
 
 from importlib import import_module
-from io import BytesIO
 from pathlib import PurePosixPath
-from zipfile import BadZipFile, ZipFile
 
 from chatbot.domain import ParsedDocument, UnreadableDocument
 
@@ -46,18 +44,29 @@ SIGNATURES = (
 )
 
 
+WORD_TEXT, ZIP_END = b"word/document.xml", b"PK\x05\x06"
+HTML_PAGE = "an HTML page"
+
+CHARACTERS = 5_000_000
+EXPANSION = 20
+"""A document may hold so many characters of text, or so many a byte: more is a bomb, of repeated text."""
+
+
 def parse(content: bytes, name: str) -> ParsedDocument:
     """Read a file, a matter of seconds for a large one. Raises UnreadableDocument."""
     reader = import_module(f"chatbot.rag.formats.{FORMATS[media_type(content, name)]}")
-    parsed: ParsedDocument = reader.read(content, _short(name))
+    parsed: ParsedDocument = reader.read(content, short_name(name))
     if not parsed.sections:
-        raise UnreadableDocument(f"{_short(name)} holds no text.")
+        raise UnreadableDocument(f"{short_name(name)} holds no text.")
+    most = max(CHARACTERS, EXPANSION * len(content))
+    if sum(len(section.text) for section in parsed.sections) > most:
+        raise UnreadableDocument(f"{short_name(name)} unpacks to more than {most:,} characters of text: split it.")
     return parsed
 
 
 def media_type(content: bytes, name: str) -> str:
     """What the file is, by its name; UnreadableDocument when its content says otherwise, or nothing can read it."""
-    short = _short(name)
+    short = short_name(name)
     expected = MEDIA_TYPES.get(PurePosixPath(short.lower()).suffix)
     if expected is None:
         raise UnreadableDocument(f"{short} is of a type that cannot be read: take {', '.join(sorted(SUFFIXES))}.")
@@ -69,6 +78,27 @@ def media_type(content: bytes, name: str) -> str:
     return expected
 
 
+def fetched_type(content: bytes, declared: str, name: str) -> str:
+    """What a URL gave: what its content shows, else what its server declared, else what its name says.
+
+    UnreadableDocument when nothing can read it, or a name that ends in .pdf or .docx has something else behind it.
+    """
+    short = short_name(name)
+    expected = MEDIA_TYPES.get(PurePosixPath(short.lower()).suffix, TEXT)
+    if not content.strip():
+        raise UnreadableDocument("The URL gives an empty document.")
+    actual, description = _sniff(content)
+    if expected in (PDF, DOCX) and actual != expected:
+        raise UnreadableDocument(f"{short} is not what its name says: it is {description}.")
+    if actual not in (PDF, DOCX, TEXT):
+        raise UnreadableDocument(f"The URL gives {description}, which cannot be read.")
+    if actual != TEXT:
+        return actual
+    if description == HTML_PAGE or declared in (HTML, "application/xhtml+xml"):
+        return HTML
+    return MARKDOWN if declared == MARKDOWN else expected
+
+
 def _sniff(content: bytes) -> tuple[str, str]:
     """Media type, and what to call it; text/plain for any kind of text."""
     head = content[:1024].lstrip()
@@ -77,6 +107,8 @@ def _sniff(content: bytes) -> tuple[str, str]:
             return (DOCX, "a Word document") if kind == "application/zip" and _is_word(content) else (kind, description)
     if b"%PDF-" in head:
         return PDF, "a PDF"
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return TEXT, HTML_PAGE
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or not _is_binary(content[:65_536]):
         return TEXT, "plain text"
     return "application/octet-stream", "binary data"
@@ -89,14 +121,13 @@ def _is_binary(sample: bytes) -> bool:
 
 
 def _is_word(content: bytes) -> bool:
-    """Whether a ZIP archive is a .docx; one that is cut short is given the benefit of the doubt."""
-    try:
-        with ZipFile(BytesIO(content)) as archive:
-            return "word/document.xml" in archive.namelist()
-    except BadZipFile:
-        return b"word/" in content
+    """Whether a ZIP archive is a .docx, by the names in it, which are not packed; one cut short may be.
+
+    The archive is not opened: its directory may be made to fill the memory. Whoever parses it has limits.
+    """
+    return WORD_TEXT in content or (ZIP_END not in content[-65_557:] and b"word/" in content)
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """The last part of a path or URL, which is all that a message should show."""
     return PurePosixPath(name.replace("\\", "/")).name or name

@@ -1,23 +1,27 @@
-"""Documents in and out, and the jobs that make them findable."""
+"""Documents in and out, by file or by URL, and the jobs that make them findable."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
+from fastapi import APIRouter, File, Form, Header, Query, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
-from pydantic import Json
+from pydantic import Json, ValidationError
 from starlette.exceptions import HTTPException
 
 from chatbot.adapters.jobs import submit
-from chatbot.domain import Document
+from chatbot.bootstrap import Services
+from chatbot.domain import Document, UnreadableDocument
 from chatbot.web import problems
 from chatbot.web.access import allowed
 from chatbot.web.dependencies import ID, IdParam, ServicesParam
-from chatbot.web.schemas import DocumentPage, DocumentView, JobView, MetadataBody, Upload
+from chatbot.web.schemas import DocumentPage, DocumentView, JobView, MetadataBody, Upload, UrlBody
 
 MAX_NAME = 255
+URL_BODY_BYTES = 256_000
+JSON = "application/json"
+URL_BODY = {"requestBody": {"content": {JSON: {"schema": {"$ref": "#/components/schemas/UrlBody"}}}, "required": True}}
 
 router = APIRouter(prefix="/v1", responses=problems.responses(422, 503))
 
@@ -30,18 +34,21 @@ router = APIRouter(prefix="/v1", responses=problems.responses(422, 503))
     status_code=202,
     response_model=Upload,
     responses={
-        200: {"description": "This very content can be found already; nothing to do.", "model": Upload},
+        200: {"description": "This very content can be found already, here or elsewhere.", "model": Upload},
         202: {
             "description": "Accepted; the job says when it can be found.",
             "headers": {"Location": {"description": "Where to follow the job.", "schema": {"type": "string"}}},
         },
         **problems.responses(400, 413, 415),
     },
+    openapi_extra=URL_BODY,
 )
 async def upload_document(
+    request: Request,
     response: Response,
     services: ServicesParam,
-    file: Annotated[UploadFile, File(description="PDF, Markdown, HTML, Word or plain text.")],
+    file: Annotated[UploadFile | None, File(description="PDF, Markdown, HTML, Word or plain text.")] = None,
+    url: Annotated[str | None, Form(description="In place of a file: where a worker is to fetch one.")] = None,
     metadata: Annotated[
         Json[MetadataBody] | None,
         Form(description="A JSON object to filter on later.", examples=['{"year": 2024, "authors": ["Roe, J."]}']),
@@ -55,21 +62,76 @@ async def upload_document(
         ),
     ] = None,
 ) -> Upload:
-    """The file's name identifies the document: uploading another file of that name replaces it."""
+    """A file in a form, or a URL in a form or in JSON: a worker then fetches it, and never from a private address.
+
+    The file's name, or the URL, identifies the document: another file of that name, or the same URL again, replaces
+    it. The same content under another name is not kept twice; `document` is then the one that has it.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == JSON:
+        body = await _url_body(request)
+        url, metadata = body.url, body.metadata
+    if (file is None) == (url is None):
+        raise _invalid("file", "should be given, or a url in its place")
+    if url is not None:
+        return await _accept(response, services, await _announce(services, url, metadata), "fetch", idempotency_key)
+    assert file
+    return await _upload(response, services, file, metadata or {}, idempotency_key)
+
+
+async def _upload(
+    response: Response, services: Services, file: UploadFile, metadata: MetadataBody, idempotency_key: str | None
+) -> Upload:
     name = _name(file)
     limit = services.settings.max_document_mb
     if (file.size or 0) > limit * 1_000_000:
         raise HTTPException(413, f"A document may have {limit:g} MB at most.")
-    document, changed = await services.ingester.register(name, name, await file.read(), metadata or {})
+    content = await file.read()
+    twin = await services.ingester.duplicate(name, content)
+    if twin:
+        response.status_code = 200
+        return Upload(state="duplicate", document=_view(twin), job=None)
+    document, changed = await services.ingester.register(name, name, content, metadata)
     if not changed:
         response.status_code = 200
         return Upload(state="unchanged", document=_view(document), job=None)
-    job = await services.jobs.create("ingest", document.id, idempotency_key)
+    return await _accept(response, services, document, "ingest", idempotency_key)
+
+
+async def _announce(services: Services, url: str, metadata: MetadataBody | None) -> Document:
+    try:
+        return await services.ingester.announce(url, metadata)
+    except UnreadableDocument as error:
+        raise _invalid("url", str(error)) from None
+
+
+async def _accept(
+    response: Response, services: Services, document: Document, kind: str, idempotency_key: str | None
+) -> Upload:
+    """Make a job of it and hand that over."""
+    job = await services.jobs.create(kind, document.id, idempotency_key)
     if job.document_id != document.id:
         raise HTTPException(422, "This Idempotency-Key was used for another document.")
     job = await submit(services.jobs, services.queue, job)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return Upload(state="accepted", document=_view(document), job=JobView.model_validate(job))
+
+
+async def _url_body(request: Request) -> UrlBody:
+    """Read no further than a URL and its metadata may need: this path takes bodies as large as documents."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > URL_BODY_BYTES:
+            raise HTTPException(413, f"A request in JSON may have {URL_BODY_BYTES / 1_000_000:g} MB at most.")
+    try:
+        return UrlBody.model_validate_json(bytes(body))
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False, include_context=False)
+        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in details]) from None
+
+
+def _invalid(field: str, message: str) -> RequestValidationError:
+    return RequestValidationError([{"type": "value_error", "loc": ("body", field), "msg": message}])
 
 
 @router.get(
@@ -138,8 +200,7 @@ def _name(file: UploadFile) -> str:
     """The name without folders, whichever system wrote them."""
     name = PureWindowsPath(PurePosixPath(file.filename or "").name).name.strip()
     if not name.isprintable() or not 0 < len(name) <= MAX_NAME:
-        error = {"type": "value_error", "loc": ("body", "file"), "msg": "should have a name of 1 to 255 characters"}
-        raise RequestValidationError([error])
+        raise _invalid("file", "should have a name of 1 to 255 characters")
     return name
 
 

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from chatbot.settings import release
 from chatbot.web import problems
-from chatbot.web.schemas import Problem
+from chatbot.web.schemas import Problem, UrlBody
 
 DESCRIPTION = """\
 Answers questions from its own documents, with citations.
@@ -40,7 +40,8 @@ def install(app: FastAPI) -> None:
 def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=release(), description=DESCRIPTION, routes=app.routes, tags=TAGS)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    document["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
+    url_body = UrlBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem, "UrlBody": url_body}
     for operation in (each for path in document["paths"].values() for each in path.values()):
         if "security" in operation:
             operation["security"].append({})

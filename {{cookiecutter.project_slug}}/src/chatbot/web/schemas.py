@@ -178,12 +178,21 @@ class JobView(_View):
     updated_at: datetime | None
 
 
-class Upload(_View):
-    """What became of an uploaded file."""
+class UrlBody(_Body):
+    """A document that a worker is to fetch."""
 
-    state: Literal["accepted", "unchanged"] = Field(description="unchanged: this very content can be found already.")
+    url: str = Field(min_length=1, max_length=2000, examples=["https://example.org/report-2024.pdf"])
+    metadata: MetadataBody = Field(default={}, description="To filter on later.", examples=[{"year": 2024}])
+
+
+class Upload(_View):
+    """What became of a file or a URL."""
+
+    state: Literal["accepted", "unchanged", "duplicate"] = Field(
+        description="unchanged: this very content can be found already; duplicate: under another name, `document`."
+    )
     document: DocumentView
-    job: JobView | None = Field(description="Follow it at the URL in `Location`; null when unchanged.")
+    job: JobView | None = Field(description="Follow it at the URL in `Location`; null unless accepted.")
 
 
 class FieldError(BaseModel):

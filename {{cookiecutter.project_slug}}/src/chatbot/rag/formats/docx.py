@@ -9,7 +9,7 @@ from zipfile import BadZipFile, ZipFile
 from chatbot.domain import ParsedDocument, UnreadableDocument
 from chatbot.rag.formats.outline import Outline, one_line
 
-LARGEST = 500_000_000
+LARGEST = 200_000_000
 """Bytes a file may unpack to: a few kilobytes can claim to be gigabytes."""
 
 SWITCHED_ON = "[not(@w:val) or not(@w:val='0' or @w:val='false' or @w:val='off')]"
@@ -46,7 +46,13 @@ def _open(content: bytes, name: str) -> Any:
             if sum(item.file_size for item in archive.infolist()) > LARGEST:
                 raise UnreadableDocument(f"{name} unpacks to more than {LARGEST // 1_000_000} MB.")
         return Document(BytesIO(content))
-    except (BadZipFile, PackageNotFoundError, XMLSyntaxError, KeyError, ValueError):
+    except XMLSyntaxError as error:
+        if not error.lineno:  # all that libxml2 says when there is no memory left
+            raise MemoryError from None
+        if "depth" in str(error):
+            raise RecursionError from None
+        raise UnreadableDocument(f"{name} is not a complete Word document: it is damaged or was cut short.") from None
+    except (BadZipFile, PackageNotFoundError, KeyError, ValueError):
         raise UnreadableDocument(f"{name} is not a complete Word document: it is damaged or was cut short.") from None
 
 

@@ -19,6 +19,8 @@ PASSWORD_ERROR = 4
 """FPDF_ERR_PASSWORD."""
 NUMBER = re.compile(r"\d+")
 NUMBERING = re.compile(r"^(?:[\dIVX]+[.)]?)*\s*")
+MOST_PAGES = 10_000
+"""A few kilobytes can claim to be a million pages."""
 EDGE = 3
 """Lines at the top and at the bottom of a page that may be a running header or footer."""
 
@@ -51,6 +53,8 @@ def _extract(content: bytes, name: str) -> tuple[str, Headings, list[list[str]]]
 
     try:
         with PdfDocument(content) as pdf:
+            if len(pdf) > MOST_PAGES:
+                raise UnreadableDocument(f"{name} has more than {MOST_PAGES:,} pages: split it.")
             title = one_line(pdf.get_metadata_dict().get("Title", ""))
             return title, _headings(pdf), [_lines(pdf, index) for index in range(len(pdf))]
     except PdfiumError as error:
