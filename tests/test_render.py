@@ -106,11 +106,13 @@ def test_each_ci_has_its_one_file(ci, file, bake):
 
 @pytest.mark.parametrize(("corpus", "source"), [("manual", "docs"), ("folder", "corpus"), ("hal", "hal:CIRED")])
 def test_language_and_corpus_become_defaults_of_the_settings(corpus, source, bake):
-    project = bake(corpus=corpus, language="fr", project_name="Réponses d'énergie")
+    answers = {"author_name": "The Lab", "author_email": "bot@example.org"}
+    project = bake(corpus=corpus, language="fr", project_name="Réponses d'énergie", **answers)
     assert project.path.name == "reponses-d-energie"
     assert tomllib.loads(project.read("src/chatbot/defaults.toml")) == {
         "bot_name": "Réponses d'énergie",
         "bot_language": "fr",
+        "privacy_contact": "The Lab, bot@example.org",
         "corpus": source,
     }
 

@@ -183,3 +183,19 @@ def test_a_key_made_on_the_command_line_works_in_all_web_processes_within_one_li
         for text in (*one.output(), *other.output(), one.errors(), other.errors()):
             assert secret not in text
             assert secret[:12] not in text
+
+
+def test_a_conversation_goes_on_at_another_process_when_its_own_was_killed(bot: Bot, environ: dict[str, str]) -> None:
+    assert bot.done(bot.upload(ROOFS))["state"] == "succeeded"
+    first = bot.client.post("/v1/chat", json={"question": QUESTION}).json()
+    with serving(environ) as (_, other):
+        other.cookies = bot.client.cookies
+        bot.processes["web"].stop(signal.SIGKILL)
+        assert not other.post("/v1/chat", json={"question": "Why is that?"}).json()["grounded"]
+        asked = {"question": "Why is that?", "conversation_id": first["conversation_id"]}
+        second = other.post("/v1/chat", json=asked).json()
+        kept = other.get(f"/v1/conversations/{first['conversation_id']}").json()["messages"]
+        assert [message["question"] for message in kept] == [QUESTION, "Why is that?"]
+        for message, answer in zip(kept, (first, second), strict=True):
+            assert message["answer"] == answer["answer"]
+            assert message["citations"] == answer["citations"] != []

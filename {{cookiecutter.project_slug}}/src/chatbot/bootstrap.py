@@ -18,6 +18,7 @@ from typing import Any
 
 from chatbot import ports
 from chatbot.adapters import embedder, language_model, oidc, queue, vector_store
+from chatbot.adapters.conversations import Conversations
 from chatbot.adapters.database import Database
 from chatbot.adapters.documents import Documents
 from chatbot.adapters.fetch import Fetcher
@@ -25,9 +26,11 @@ from chatbot.adapters.jobs import Jobs
 from chatbot.adapters.keys import Keys
 from chatbot.adapters.lexical import LexicalIndex
 from chatbot.adapters.limits import Limits
+from chatbot.adapters.personal import Personal
 from chatbot.adapters.sandbox import Sandbox
 from chatbot.pipeline.ingest import Ingester, ensure_index
 from chatbot.rag.answer import Answerer
+from chatbot.rag.converse import Conversing
 from chatbot.rag.retrieve import Retriever
 from chatbot.settings import Settings, scopes
 
@@ -51,6 +54,9 @@ class Services:
     keys: Keys
     limits: Limits
     issuer: oidc.Issuer | None
+    conversations: Conversations
+    conversing: Conversing
+    personal: Personal
 
     async def aclose(self) -> None:
         await self.model.close()
@@ -97,22 +103,27 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
     limits = part("limits", lambda: Limits(database, s.rate_limit_per_minute, s.daily_tokens))
     granted = oidc.Granted(s.oidc_scopes_claim, s.oidc_scopes_prefix, scopes(s.oidc_default_scopes))
     issuer = part("issuer", lambda: oidc.connect(s.oidc_issuer, s.oidc_audience, granted))
+    conversations = part("conversations", lambda: Conversations(database))
+    conversing = part("conversing", lambda: Conversing(answerer, model, conversations))
     return Services(
-        settings,
-        database,
-        documents,
-        jobs,
-        lexical,
-        vectors,
-        broker,
-        embed,
-        model,
-        retriever,
-        answerer,
-        ingester,
-        keys,
-        limits,
-        issuer,
+        settings=settings,
+        database=database,
+        documents=documents,
+        jobs=jobs,
+        lexical=lexical,
+        vectors=vectors,
+        queue=broker,
+        embedder=embed,
+        model=model,
+        retriever=retriever,
+        answerer=answerer,
+        ingester=ingester,
+        keys=keys,
+        limits=limits,
+        issuer=issuer,
+        conversations=conversations,
+        conversing=conversing,
+        personal=part("personal", lambda: Personal(database, conversations)),
     )
 
 

@@ -251,6 +251,53 @@ def harvest(collection: str | None, prune: bool, through_queue: bool, as_json: b
     _exit_if_failed(_with_services(work))
 
 
+@run_.command()
+@as_json
+def purge(as_json: bool) -> None:
+    """Delete old conversations, by CONVERSATION_RETENTION_DAYS, and old counters. The scheduler does it once a day.
+
+    Example: CONVERSATION_RETENTION_DAYS=90 chatbot run purge
+    """
+    from chatbot.pipeline.purge import purge
+
+    removed = _with_services(purge)
+    _print_json(removed) if as_json else click.echo(f"Removed: {_counted(removed)}.")
+
+
+# Users ----------------------------------------------------------------------------------------------------------------
+
+
+@main.command("export-user")
+@click.argument("id")
+@click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write to this file.")
+def export_user(id: str, output: Path | None) -> None:
+    """Print all that is kept of the user ID, as JSON: conversations, feedback, consent.
+
+    Example: chatbot export-user visitor:8fJ2kQ --output user.json
+    """
+    record = _with_services(lambda services: services.personal.export(id))
+    if not record.conversations and record.consent.updated_at is None:
+        raise ChatbotError("Nothing is kept of this user.")
+    if output is None:
+        return _print_json(record)
+    output.touch(mode=0o600)
+    output.write_text(_as_json(record) + "\n", "utf-8")
+    click.echo(f"{len(record.conversations)} conversations written to {output}", err=True)
+
+
+@main.command("erase-user")
+@click.argument("id")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+def erase_user(id: str, yes: bool) -> None:
+    """Erase all that is kept of the user ID, at once and for good.
+
+    Example: chatbot erase-user visitor:8fJ2kQ --yes
+    """
+    if not yes:
+        click.confirm("Erase everything that is kept of this user, for good?", abort=True)
+    click.echo(f"Erased: {_counted(_with_services(lambda services: services.personal.erase(id)))}.")
+
+
 # Keys -----------------------------------------------------------------------------------------------------------------
 
 
@@ -474,10 +521,18 @@ def _exit_if_failed(outcomes: list[Outcome]) -> None:
         click.get_current_context().exit(1)
 
 
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items())
+
+
 def _print_json(value: Any) -> None:
+    click.echo(_as_json(value))
+
+
+def _as_json(value: Any) -> str:
     def plain(item: Any) -> Any:
         if dataclasses.is_dataclass(item):
             return dataclasses.asdict(cast(Any, item))
         return sorted(item) if isinstance(item, frozenset) else str(item)
 
-    click.echo(json.dumps(value, default=plain, ensure_ascii=False, indent=2))
+    return json.dumps(value, default=plain, ensure_ascii=False, indent=2)

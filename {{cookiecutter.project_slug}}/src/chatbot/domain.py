@@ -32,6 +32,10 @@ class UnreadableDocument(ChatbotError):
     """A file that cannot become text: broken, encrypted, empty, only images, or not what its name says."""
 
 
+class NotFound(ChatbotError):
+    """There is no such thing, or it belongs to somebody else: no answer tells the two apart."""
+
+
 class Unavailable(ChatbotError):
     """An attached resource does not answer; trying again later may succeed."""
 
@@ -169,6 +173,12 @@ class Question:
     filters: Filters = field(default_factory=dict)
     extractive: bool = False
     """Wants quotes, although a language model may be attached."""
+    search: str = ""
+    """What to look for in place of `text`, where that is understood only from the questions before it."""
+
+    @property
+    def query(self) -> str:
+        return self.search or self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +192,14 @@ class Usage:
     estimated: bool = False
     """The model reported no tokens, so they were estimated from the length of the texts."""
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cost + other.cost,
+            self.estimated or other.estimated,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -193,6 +211,68 @@ class Answer:
     language: Language
     model: str
     usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What was said before: a question as it was asked, and its answer."""
+
+    question: str
+    answer: str
+
+
+Rating = Literal["up", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a user thinks of an answer."""
+
+    rating: Rating
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A question and its answer, as a conversation keeps them."""
+
+    id: str
+    question: str
+    answer: Answer
+    created_at: datetime | None = None
+    feedback: Feedback | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What one caller asked, in order; seen by nobody else."""
+
+    id: str
+    title: str
+    """The first question, shortened."""
+    created_at: datetime
+    updated_at: datetime
+    """When its last answer was complete."""
+    messages: Sequence[Message] = ()
+    """Left out where conversations are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a caller agreed to."""
+
+    analytics: bool
+    updated_at: datetime | None = None
+    """None: they never said."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalRecord:
+    """All that is kept of a caller."""
+
+    caller_id: str
+    consent: Consent
+    conversations: Sequence[Conversation]
 
 
 Scope = Literal["ask", "ingest", "admin"]

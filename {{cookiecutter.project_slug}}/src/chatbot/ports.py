@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
-from chatbot.domain import Filters, Hit, Passage, Point, Question, Usage
+from chatbot.domain import Filters, Hit, Passage, Point, Question, Turn, Usage
 
 Handle = Callable[[str], Awaitable[None]]
 """Does the job whose id it is given. Returning acknowledges the message; raising leaves it for redelivery."""
@@ -105,5 +105,8 @@ class LanguageModel(Protocol):
 
         Text without any citation means that the passages hold no answer. Closing it stops the writing.
         """
+
+    async def rewrite(self, question: Question, turns: Sequence[Turn]) -> tuple[str, Usage]:
+        """The question, understood without the turns before it; "" from whoever cannot do it. Raises `Unavailable`."""
 
     async def close(self) -> None: ...

@@ -119,6 +119,12 @@ class Settings(secrets.Variables, BaseSettings):
     passages: int = Field(default=5, ge=1, le=50, description="Passages an answer is written from")
     lexical_weight: float = Field(default=0.5, ge=0, le=1, description="BM25's share of the ranking; vectors: the rest")
 
+    # Privacy
+    conversation_retention_days: int = Field(
+        default=365, ge=0, le=36500, description="Days until an idle conversation is deleted; 0: never"
+    )
+    privacy_contact: str = Field(default="", max_length=200, description="Whom the privacy notice names")
+
     model_config = SettingsConfigDict(
         env_file=(".services/env", ".env"),
         env_ignore_empty=True,

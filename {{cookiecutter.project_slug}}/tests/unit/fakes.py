@@ -21,18 +21,26 @@ from chatbot.domain import (
     ApiKey,
     Chunk,
     Citation,
+    Consent,
+    Conversation,
     Document,
+    Feedback,
     InvalidConfiguration,
     Job,
     LimitReached,
+    Message,
+    NotFound,
     Passage,
+    PersonalRecord,
     Question,
     Scope,
+    Turn,
     Unavailable,
     UnreadableDocument,
     Usage,
 )
 from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
+from chatbot.rag.converse import Conversing
 from chatbot.web.app import create_app
 from tests.processes import NOWHERE
 
@@ -51,6 +59,7 @@ class FakeAnswerer:
     """Says WORDS [1]; `pause` seconds between pieces; `error` is raised after `after` pieces of text."""
 
     words = ("It weighs ", "on poor households ", "[1].")
+    usage = Usage(800, 3)
 
     def __init__(self, pause: float = 0, error: Exception | None = None, after: int = 0) -> None:
         self.pause, self.error, self.after = pause, error, after
@@ -64,10 +73,9 @@ class FakeAnswerer:
                 raise self.error
             await asyncio.sleep(self.pause)
             yield Token(word)
-        usage = Usage(800, 3)
         yield Cited(CITATION)
-        yield Spent(usage)
-        yield Done(Answer("".join(self.words), [CITATION], True, question.language, "fake", usage))
+        yield Spent(self.usage)
+        yield Done(Answer("".join(self.words), [CITATION], True, question.language, "fake", self.usage))
 
 
 class FakeRetriever:
@@ -79,6 +87,116 @@ class FakeRetriever:
     async def search(self, text: str, limit: int, filters: Any) -> list[Passage]:
         self.calls.append((text, limit, filters))
         return [PASSAGE]
+
+
+class FakeResource:
+    """A vector store or a queue that answers, unless it is told to be `down`, or `silent`."""
+
+    def __init__(self) -> None:
+        self.down = self.silent = self.closed = False
+        self.sent: list[str] = []
+
+    async def ping(self) -> None:
+        if self.silent:
+            await asyncio.sleep(60)
+        if self.down:
+            raise Unavailable("it", "start it")
+
+    async def send(self, job_id: str) -> None:
+        await self.ping()
+        self.sent.append(job_id)
+
+    async def depth(self) -> int:
+        await self.ping()
+        return len(self.sent)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class FakeModel(FakeResource):
+    """Rewrites every question to `rewritten`, if there is one; `error` is raised."""
+
+    def __init__(self, rewritten: str = "", error: Exception | None = None, pause: float = 0) -> None:
+        super().__init__()
+        self.rewritten, self.error, self.pause = rewritten, error, pause
+        self.turns: list[Sequence[Turn]] = []
+
+    async def rewrite(self, question: Question, turns: Sequence[Turn]) -> tuple[str, Usage]:
+        self.turns.append(turns)
+        await asyncio.sleep(self.pause)
+        if self.error:
+            raise self.error
+        return self.rewritten, Usage(40, 9)
+
+
+class FakeConversations:
+    """By id: whose it is, and the conversation."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, tuple[str, Conversation]] = {}
+        self.error: Exception | None = None
+
+    def of(self, caller_id: str) -> list[Conversation]:
+        return [conversation for owner, conversation in self.rows.values() if owner == caller_id]
+
+    async def keep(self, caller_id: str, conversation_id: str, message: Message, title: str | None = None) -> None:
+        if self.error:
+            raise self.error
+        now = datetime.now(UTC)
+        if title is not None:
+            self.rows[conversation_id] = caller_id, Conversation(conversation_id, title, now, now)
+        known = await self.get(conversation_id, caller_id)
+        if known is None:
+            raise NotFound("There is no conversation of this id.")
+        messages = [*known.messages, replace(message, created_at=now)]
+        self.rows[conversation_id] = caller_id, replace(known, updated_at=now, messages=messages)
+
+    async def turns(self, id: str, caller_id: str, limit: int) -> list[Turn]:
+        known = await self.get(id, caller_id)
+        if known is None:
+            raise NotFound("There is no conversation of this id.")
+        return [Turn(message.question, message.answer.text) for message in known.messages][-limit:]
+
+    async def list(self, caller_id: str, limit: int, before: tuple[datetime, str] | None = None) -> list[Conversation]:
+        found = [each for each in self.of(caller_id) if before is None or (each.updated_at, each.id) < before]
+        return sorted(found, key=lambda each: (each.updated_at, each.id), reverse=True)[:limit]
+
+    async def get(self, id: str, caller_id: str) -> Conversation | None:
+        owner, conversation = self.rows.get(id, (None, None))
+        return conversation if owner == caller_id else None
+
+    async def delete(self, id: str, caller_id: str) -> bool:
+        return await self.get(id, caller_id) is not None and bool(self.rows.pop(id))
+
+    async def rate(self, message_id: str, caller_id: str, feedback: Feedback) -> bool:
+        for conversation in self.of(caller_id):
+            if message_id in [message.id for message in conversation.messages]:
+                rated = [replace(m, feedback=feedback) if m.id == message_id else m for m in conversation.messages]
+                self.rows[conversation.id] = caller_id, replace(conversation, messages=rated)
+                return True
+        return False
+
+
+class FakePersonal:
+    def __init__(self, conversations: FakeConversations) -> None:
+        self.conversations = conversations
+        self.consents: dict[str, Consent] = {}
+
+    async def export(self, caller_id: str) -> PersonalRecord:
+        return PersonalRecord(caller_id, await self.consent(caller_id), self.conversations.of(caller_id))
+
+    async def erase(self, caller_id: str) -> dict[str, int]:
+        gone = [conversation.id for conversation in self.conversations.of(caller_id)]
+        for id in gone:
+            del self.conversations.rows[id]
+        return {"conversations": len(gone), "consents": int(self.consents.pop(caller_id, None) is not None)}
+
+    async def consent(self, caller_id: str) -> Consent:
+        return self.consents.get(caller_id, Consent(analytics=False))
+
+    async def agree(self, caller_id: str, analytics: bool) -> None:
+        self.consents[caller_id] = Consent(analytics, datetime.now(UTC))
 
 
 class FakeDocuments:
@@ -138,6 +256,9 @@ class FakeJobs:
 
     async def get(self, id: str) -> Job | None:
         return self.rows.get(id)
+
+    async def revive(self, silent_for: float) -> int:
+        return 0
 
     async def counts(self) -> dict[str, int]:
         return Counter(row.state for row in self.rows.values())
@@ -204,31 +325,6 @@ class FakeLimits:
         self.tokens.update({subject.name: tokens for subject in subjects})
 
 
-class FakeResource:
-    """A vector store or a queue that answers, unless it is told to be `down`, or `silent`."""
-
-    def __init__(self) -> None:
-        self.down = self.silent = self.closed = False
-        self.sent: list[str] = []
-
-    async def ping(self) -> None:
-        if self.silent:
-            await asyncio.sleep(60)
-        if self.down:
-            raise Unavailable("it", "start it")
-
-    async def send(self, job_id: str) -> None:
-        await self.ping()
-        self.sent.append(job_id)
-
-    async def depth(self) -> int:
-        await self.ping()
-        return len(self.sent)
-
-    async def close(self) -> None:
-        self.closed = True
-
-
 class FakeDatabase:
     """A database that answers a ping; `tables` False: nothing was migrated yet."""
 
@@ -244,8 +340,9 @@ class FakeDatabase:
         self.closed = True
 
 
-def fake_services(answerer: FakeAnswerer | None = None, **variables: Any) -> Services:
+def fake_services(answerer: FakeAnswerer | None = None, model: FakeModel | None = None, **variables: Any) -> Services:
     """Services with nothing behind; `variables` are settings."""
+    answerer, model, conversations = answerer or FakeAnswerer(), model or FakeModel(), FakeConversations()
     documents = FakeDocuments()
     urls = {**NOWHERE, "DATABASE_URL": "postgresql://user:secret-password@127.0.0.1:1/none"}
     given = {**{name.lower(): url for name, url in urls.items()}, "max_document_mb": 0.5, **variables}
@@ -258,13 +355,16 @@ def fake_services(answerer: FakeAnswerer | None = None, **variables: Any) -> Ser
         vectors=FakeResource(),
         queue=FakeResource(),
         embedder=FakeResource(),
-        model=FakeResource(),
+        model=model,
         retriever=FakeRetriever(),
-        answerer=answerer or FakeAnswerer(),
+        answerer=answerer,
         ingester=FakeIngester(documents),
         keys=FakeKeys(),
         limits=FakeLimits(given.get("rate_limit_per_minute", 0), given.get("daily_tokens", 0)),
         issuer=None,
+        conversations=conversations,
+        personal=FakePersonal(conversations),
+        conversing=Conversing(answerer, model, conversations),
     )
 
 

@@ -20,9 +20,9 @@ from click.testing import CliRunner, Result
 
 from chatbot import bootstrap, cli, settings
 from chatbot.adapters.fetch import Page
-from chatbot.domain import Answer, ChatbotError, Chunk, Citation, Job, Passage, Question, Unavailable
+from chatbot.domain import Answer, ChatbotError, Chunk, Citation, Job, Message, Passage, Question, Unavailable
 from tests.processes import NOWHERE, environment, python
-from tests.unit.fakes import FakeKeys
+from tests.unit.fakes import FakeConversations, FakeKeys, FakePersonal
 from tests.unit.test_ingest import NOTE, World
 
 QUOTE = "Slate sheds water quickly."
@@ -245,6 +245,51 @@ def test_the_corpus_is_ingested_and_pruned_on_request(world: World, monkeypatch:
     run("run", "ingest", "--prune")
     assert sorted(row.source for row in world.documents.rows.values()) == ["docs/a.md", "other/c.md"]
     assert run("run", "ingest", "--if-empty").stdout == ""
+
+
+# Users ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def kept(world: World) -> FakeConversations:
+    conversations = FakeConversations()
+    answer = Answer(QUOTE, [CITATION], True, "en", "fake")
+    await conversations.keep("visitor:a", "k1", Message("m1", "Which roof?", answer), title="Which roof?")
+    world.conversations, world.personal = conversations, FakePersonal(conversations)
+    return conversations
+
+
+def test_a_user_is_exported(kept: FakeConversations) -> None:
+    shown = json.loads(run("export-user", "visitor:a").stdout)
+    assert shown["conversations"][0]["messages"][0]["question"] == "Which roof?"
+    result = run("export-user", "visitor:a", "--output", "user.json")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert json.loads(Path("user.json").read_text("utf-8")) == shown
+    assert Path("user.json").stat().st_mode & 0o077 == 0
+    unknown = run("export-user", "visitor:b")
+    assert (unknown.exit_code, unknown.stderr) == (1, "Nothing is kept of this user.\n")
+
+
+def test_a_user_is_erased_when_that_is_confirmed(kept: FakeConversations) -> None:
+    assert run("erase-user", "visitor:a").exit_code == 1
+    assert kept.rows
+    assert run("erase-user", "visitor:a", "--yes").stdout == "Erased: 1 conversations, 0 consents.\n"
+    assert not kept.rows
+
+
+def test_a_purge_says_what_it_removed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def purge(days: int) -> dict[str, int]:
+        return {"conversations": days}
+
+    async def forget_old() -> int:
+        return 7
+
+    world.personal, world.limits = SimpleNamespace(purge=purge), SimpleNamespace(forget_old=forget_old)
+    assert run("run", "purge").stdout == "Removed: 365 conversations, 7 counters.\n"
+    assert json.loads(run("run", "purge", "--json").stdout) == {"conversations": 365, "counters": 7}
+    monkeypatch.setenv("CONVERSATION_RETENTION_DAYS", "0")
+    assert run("run", "purge").stdout == "Removed: 7 counters.\n"
+    assert run("run", "purge", "everything").exit_code == 2
 
 
 # Keys -----------------------------------------------------------------------------------------------------------------

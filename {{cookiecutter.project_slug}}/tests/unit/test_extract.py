@@ -27,6 +27,16 @@ def test_neighbouring_sentences_make_one_quote() -> None:
     assert quotes[0].startswith("“The carbon tax was introduced in Sweden. Its rate is 120 euros per tonne.")
 
 
+def test_a_follow_up_is_answered_on_its_own_words_where_it_has_any() -> None:
+    """What it is about leads to the passages; a place that they do not name is no reason to quote what they say."""
+    about = "carbon tax Sweden"
+    [quote] = answer(Question("And the rate?", "en", search=f"And the rate? {about}"), [TAXES])
+    assert "120 euros" in quote
+    near = passage(TAXES.chunk.text, similarity=0.95)
+    assert answer(Question("And in Wonderland?", "en", search=f"And in Wonderland? {about}"), [near]) == []
+    assert answer(Question("Why?", "en", search=f"Why? {about}"), [TAXES])
+
+
 def test_at_most_three_sentences() -> None:
     quotes = answer(
         Question("Which cat?", "en"), [passage(" ".join(f"A cat named Number{n} slept." for n in range(9)))]

@@ -20,10 +20,16 @@ def events_of(text: str) -> list[tuple[str, dict[str, Any]]]:
     return [(name, json.loads(data)) for name, data in found]
 
 
+def ids_of(body: dict[str, Any]) -> dict[str, str]:
+    return {name: body[name] for name in ("conversation_id", "message_id")}
+
+
 async def test_chat_answers_with_checked_citations(client: httpx2.AsyncClient) -> None:
     response = await client.post("/v1/chat", json={"question": " Who pays? "})
     assert response.status_code == 200
-    assert response.json() == {
+    body = response.json()
+    assert all(re.fullmatch("[0-9a-f]{32}", body.pop(name)) for name in ("conversation_id", "message_id"))
+    assert body == {
         "answer": "It weighs on poor households [1].",
         "citations": [
             {
@@ -72,7 +78,8 @@ async def test_chat_streams_events_in_order(client: httpx2.AsyncClient, body: An
     assert "".join(data["text"] for name, data in events if name == "token") == data["done"]["answer"]
     assert data["done"]["citations"] == [data["citation"]]
     plain = await client.post("/v1/chat", json={"question": "Who pays?"})
-    assert data["done"] == plain.json()
+    assert {**data["done"], **ids_of(plain.json())} == plain.json()
+    assert ids_of(data["sources"]) == ids_of(data["done"])
 
 
 async def test_search_finds_passages(client: httpx2.AsyncClient, services: Services) -> None:

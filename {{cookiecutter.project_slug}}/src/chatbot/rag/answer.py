@@ -89,7 +89,7 @@ class Answerer:
 
     async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
         """The events of one answer. Raises Unavailable, before the first token or in their midst."""
-        passages = await self._retriever.search(question.text, self._passages, question.filters)
+        passages = await self._retriever.search(question.query, self._passages, question.filters)
         yield Sources(passages)
         model = self._quoting if question.extractive else self._model
         checker, text, usage = Checker(passages), "", Usage()
@@ -118,7 +118,7 @@ class Answerer:
         self, model: LanguageModel, question: Question, passages: Sequence[Passage]
     ) -> AsyncGenerator[str | Usage, None]:
         """What the model writes; nothing where the passages do not bear on the question."""
-        if await asyncio.to_thread(supported, question.text, passages, self._retriever.embedding_model):
+        if await asyncio.to_thread(supported, question.query, passages, self._retriever.embedding_model):
             with model_span(model.model) as span:
                 async with aclosing(model.stream(question, passages)) as written:
                     async for piece in written:

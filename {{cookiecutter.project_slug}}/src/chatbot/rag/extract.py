@@ -14,7 +14,7 @@ from itertools import groupby
 from math import log
 
 from chatbot.domain import Language, Passage, Question
-from chatbot.rag.analyse import WORD, query_stems, sentence_spans, terms
+from chatbot.rag.analyse import WORD, content_words, query_stems, sentence_spans, terms
 
 SENTENCES = 3
 PASSAGE_WEIGHT, CUE_WEIGHT = 1.2, 0.15
@@ -64,12 +64,19 @@ class Candidate:
 def answer(question: Question, passages: Sequence[Passage]) -> list[str]:
     """At most three sentences, each stretch quoted with its [n], best passage first; empty when none fits."""
     candidates = [candidate for number, passage in enumerate(passages) for candidate in _candidates(number, passage)]
-    chosen = _best(question.text, passages, candidates) or _nearest(passages, candidates)
+    chosen = _best(_words(question), passages, candidates)
+    if not (chosen or question.search):
+        chosen = _nearest(passages, candidates)
     quotation = QUOTATION[question.language]
     return [
         f"{quotation.format(guarded(' '.join(passages[number].chunk.text[start:end].split())))} [{number + 1}]"
         for number, start, end in _stretches(chosen, candidates)
     ]
+
+
+def _words(question: Question) -> str:
+    """What to look for in the sentences: what a follow-up asks, not what it is about, unless it says nothing itself."""
+    return question.text if content_words(question.text) else question.query
 
 
 def guarded(text: str) -> str:

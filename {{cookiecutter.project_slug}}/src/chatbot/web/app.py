@@ -18,7 +18,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from chatbot.bootstrap import Services, bootstrap
 from chatbot.rotation import changed
 from chatbot.settings import words
-from chatbot.web import access, chat, documents, health, openapi, page, problems
+from chatbot.web import access, chat, conversations, documents, health, me, openapi, page, privacy, problems
 from chatbot.web.middleware import BodyLimit, RequestLog, RequestSpan
 from chatbot.web.responses import ResponseHeaders
 
@@ -72,7 +72,9 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials="*" not in origins, **CORS)
     app.add_middleware(ResponseHeaders)
     problems.install(app)
-    for router in (chat.router, documents.router, health.router, page.router(services.settings)):
+    for router in (chat.router, conversations.router, me.router, documents.router, health.router):
+        app.include_router(router)
+    for router in (page.router(services.settings), privacy.router(services.settings)):
         app.include_router(router)
     openapi.install(app)
     return app

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Header, Request
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel
 
-from chatbot.domain import EXTRACTIVE, Question
-from chatbot.rag.analyse import detect_language
+from chatbot.domain import EXTRACTIVE
 from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
-from chatbot.web import metrics, problems
+from chatbot.rag.converse import Exchange
+from chatbot.web import metrics, problems, schemas
 from chatbot.web.access import allowed
 from chatbot.web.budget import BudgetParam
-from chatbot.web.dependencies import ServicesParam
+from chatbot.web.dependencies import CallerParam, ServicesParam
 from chatbot.web.disconnect import while_connected
 from chatbot.web.schemas import (
     ChatAnswer,
@@ -35,7 +35,7 @@ STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 STREAM_EXAMPLE = """\
 event: sources
-data: {"passages":[{"title":"Carbon pricing","page":12,"text":"…"}]}
+data: {"passages":[{"title":"Carbon pricing","page":12,"text":"…"}],"conversation_id":"2c1f…","message_id":"9b0e…"}
 
 event: token
 data: {"text":"It weighs more on poorer households "}
@@ -50,7 +50,7 @@ event: usage
 data: {"prompt_tokens":812,"completion_tokens":64,"cost":0.0009,"estimated":false}
 
 event: done
-data: {"answer":"It weighs more on poorer households [1].","citations":[{"number":1}],"grounded":true}
+data: {"answer":"It weighs more on poorer households [1].","citations":[{"number":1}],"conversation_id":"2c1f…"}
 """
 
 router = APIRouter(
@@ -62,12 +62,14 @@ router = APIRouter(
     "/chat",
     summary="Ask a question",
     response_model=ChatAnswer,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": STREAM_EXAMPLE}}}},
+    responses=problems.responses(404)
+    | {200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": STREAM_EXAMPLE}}}},
 )
 async def chat(
     body: ChatRequest,
     request: Request,
     services: ServicesParam,
+    caller: CallerParam,
     budget: BudgetParam,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Any:
@@ -76,15 +78,25 @@ async def chat(
     With `stream`, or `Accept: text/event-stream`, as events: **sources** (the passages), **token** (a piece of the
     text) many times, **citation** for each, **usage**, **done** (the whole answer, as without streaming). If something
     fails on the way, the last event is **error**, a problem; what fails before the first word is an ordinary 503.
+
+    Question and answer are kept in a conversation once the answer is complete, unless `store` is false. With its
+    `conversation_id` the next question is understood from them.
     """
-    language = body.language or detect_language(body.question)
-    question = Question(body.question, language, body.filters, extractive=body.model == EXTRACTIVE)
-    events = budget.counted(metrics.measured(services.answerer.stream(question)))
+    exchange = await services.conversing.begin(
+        caller.id,
+        body.question,
+        language=body.language,
+        filters=body.filters,
+        extractive=body.model == EXTRACTIVE,
+        conversation_id=body.conversation_id,
+        store=body.store,
+    )
+    events = budget.counted(metrics.measured(exchange.events))
     if body.stream or "text/event-stream" in accept:
         opening = await while_connected(request, _opening(events))
-        return EventSourceResponse(_encoded(opening, events), headers=STREAM_HEADERS)
+        return EventSourceResponse(_encoded(opening, events, exchange), headers=STREAM_HEADERS)
     done = await while_connected(request, _last(events))
-    return ChatAnswer.of(done.answer)
+    return ChatAnswer.of(done.answer, exchange.conversation_id, exchange.message_id)
 
 
 @router.post("/search", summary="Find passages", response_model=SearchResult)
@@ -109,21 +121,22 @@ async def _last(events: AsyncIterator[Event]) -> Done:
     return done
 
 
-async def _encoded(opening: list[Event], rest: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
+async def _encoded(opening: list[Event], rest: AsyncGenerator[Event, None], exchange: Exchange) -> AsyncIterator[bytes]:
     try:
         async with aclosing(rest):
             for event in opening:
-                yield _encode(event)
+                yield _encode(event, exchange)
             async for event in rest:
-                yield _encode(event)
+                yield _encode(event, exchange)
     except Exception as error:
         yield _format("error", Problem(**problems.from_exception(error)))
 
 
-def _encode(event: Event) -> bytes:
+def _encode(event: Event, exchange: Exchange) -> bytes:
+    ids = {"conversation_id": exchange.conversation_id, "message_id": exchange.message_id}
     match event:
         case Sources(passages=passages):
-            return _format("sources", SearchResult(passages=[PassageView.of(each) for each in passages]))
+            return _format("sources", schemas.Sources(passages=[PassageView.of(each) for each in passages], **ids))
         case Token(text=text):
             return _format("token", Piece(text=text))
         case Cited(citation=citation):
@@ -131,7 +144,7 @@ def _encode(event: Event) -> bytes:
         case Spent(usage=usage):
             return _format("usage", UsageView.model_validate(usage))
         case Done(answer=answer):
-            return _format("done", ChatAnswer.of(answer))
+            return _format("done", ChatAnswer.of(answer, **ids))
 
 
 def _format(name: str, data: BaseModel) -> bytes:

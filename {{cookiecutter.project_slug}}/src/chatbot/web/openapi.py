@@ -22,6 +22,8 @@ Who sends no key is an anonymous visitor, who may do what `ANONYMOUS_SCOPES` say
 
 TAGS = [
     {"name": "answers", "description": "Questions and searches."},
+    {"name": "conversations", "description": "What you asked, and what you think of the answers; nobody else sees it."},
+    {"name": "privacy", "description": "All that is kept of you."},
     {"name": "documents", "description": "What the bot may answer from."},
     {"name": "jobs", "description": "Work that goes on after a request was answered."},
     {"name": "operations", "description": "For whoever runs the service."},

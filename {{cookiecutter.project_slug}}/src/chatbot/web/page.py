@@ -18,6 +18,19 @@ FILE = Path(__file__).with_name("chat.html")
 
 def router(settings: Settings) -> APIRouter:
     text = FILE.read_text(encoding="utf-8")
+    headers = secured(text)
+    text = text.replace("BOT_LANGUAGE", settings.bot_language).replace("BOT_NAME", html.escape(settings.bot_name))
+    pages = APIRouter(include_in_schema=False)
+
+    @pages.get("/", response_class=HTMLResponse)
+    async def chat_page() -> HTMLResponse:
+        return HTMLResponse(text, headers=headers)
+
+    return pages
+
+
+def secured(text: str) -> dict[str, str]:
+    """The headers of a page: what stands in it may run and style, and nothing else."""
     policy = "; ".join(
         [
             "default-src 'none'",
@@ -30,19 +43,11 @@ def router(settings: Settings) -> APIRouter:
             "frame-ancestors 'none'",
         ]
     )
-    headers = {"Content-Security-Policy": policy}
-    text = text.replace("BOT_LANGUAGE", settings.bot_language).replace("BOT_NAME", html.escape(settings.bot_name))
-    pages = APIRouter(include_in_schema=False)
-
-    @pages.get("/", response_class=HTMLResponse)
-    async def chat_page() -> HTMLResponse:
-        return HTMLResponse(text, headers=headers)
-
-    return pages
+    return {"Content-Security-Policy": policy}
 
 
 def _hashes(text: str, tag: str) -> str:
-    """The content security policy's name for each inline element: nothing else on the page may run or style."""
+    """The content security policy's name for each inline element; 'none' where there is none."""
     contents = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
     digests = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in contents]
-    return " ".join(f"'sha256-{each}'" for each in digests)
+    return " ".join(f"'sha256-{each}'" for each in digests) or "'none'"

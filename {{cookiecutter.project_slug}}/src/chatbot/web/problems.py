@@ -20,6 +20,7 @@ from chatbot.domain import (
     InvalidConfiguration,
     LimitReached,
     ModelUnavailable,
+    NotFound,
     Unavailable,
     UnreadableDocument,
 )
@@ -71,6 +72,8 @@ def from_exception(error: Exception) -> dict[str, Any]:
             return problem(503, str(error))
         case LimitReached():
             return problem(429, str(error))
+        case NotFound():
+            return problem(404, str(error))
         case UnreadableDocument():
             return problem(415, str(error))
         case ChatbotError():

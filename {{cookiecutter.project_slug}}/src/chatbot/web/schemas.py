@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 
-from chatbot.domain import Answer, JobState, Language, Passage
+from chatbot.domain import Answer, Conversation, JobState, Language, Message, Passage, PersonalRecord, Rating
 
 
 def _printable(text: str) -> str:
@@ -20,6 +20,7 @@ def _printable(text: str) -> str:
 QuestionText = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_printable)
 ]
+ConversationId = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{1,64}$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_printable)]
 Value = Word | bool | int | FiniteFloat
 MetadataBody = Annotated[dict[Word, Value | list[Word]], Field(max_length=50)]
@@ -51,6 +52,10 @@ class ChatRequest(_Body):
         default=None, description="`extractive`: answer with quotes from the documents, without the language model."
     )
     stream: bool = Field(default=False, description="Answer as server-sent events, as the words come.")
+    conversation_id: ConversationId | None = Field(
+        default=None, description="Go on with this conversation of yours; if not given, a new one begins."
+    )
+    store: bool = Field(default=True, description="False: neither the question nor the answer is kept.")
 
 
 class CitationView(_View):
@@ -84,10 +89,14 @@ class ChatAnswer(_View):
     language: Language
     model: str
     usage: UsageView
+    conversation_id: str | None = Field(description="Send it with the next question; null when nothing is kept.")
+    message_id: str | None = Field(description="What feedback refers to; null when nothing is kept.")
 
     @classmethod
-    def of(cls, answer: Answer) -> ChatAnswer:
+    def of(cls, answer: Answer, conversation_id: str | None, message_id: str | None) -> ChatAnswer:
         return cls(
+            conversation_id=conversation_id,
+            message_id=message_id,
             answer=answer.text,
             citations=[CitationView.model_validate(each) for each in answer.citations],
             grounded=answer.grounded,
@@ -140,6 +149,112 @@ class PassageView(_View):
 
 class SearchResult(_View):
     passages: list[PassageView] = Field(description="Best first.")
+
+
+class Sources(SearchResult):
+    """The beginning of a streamed answer. The ids hold once it is complete: of one that fails nothing is kept."""
+
+    conversation_id: str | None
+    message_id: str | None
+
+
+class ConversationView(_View):
+    """What was asked and answered; only its owner sees it."""
+
+    id: str
+    title: str = Field(description="The first question, shortened.", examples=["How does a carbon tax affect…"])
+    created_at: datetime
+    updated_at: datetime = Field(description="When its last answer was complete.")
+
+
+class ConversationPage(_View):
+    conversations: list[ConversationView] = Field(description="The latest first.")
+    next: str | None = Field(description="Pass it as `after` to get the next page; null on the last.")
+
+
+class FeedbackView(_View):
+    rating: Rating
+    comment: str
+
+
+class MessageView(_View):
+    """A question and its answer, with the citations as they were given."""
+
+    id: str
+    question: str
+    answer: str
+    citations: list[CitationView]
+    grounded: bool
+    language: Language
+    model: str
+    usage: UsageView
+    created_at: datetime | None
+    feedback: FeedbackView | None
+
+    @classmethod
+    def of(cls, message: Message) -> MessageView:
+        answer = message.answer
+        return cls(
+            id=message.id,
+            question=message.question,
+            answer=answer.text,
+            citations=[CitationView.model_validate(each) for each in answer.citations],
+            grounded=answer.grounded,
+            language=answer.language,
+            model=answer.model,
+            usage=UsageView.model_validate(answer.usage),
+            created_at=message.created_at,
+            feedback=FeedbackView.model_validate(message.feedback) if message.feedback else None,
+        )
+
+
+class WholeConversation(ConversationView):
+    messages: list[MessageView] = Field(description="In order.")
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> WholeConversation:
+        return cls(
+            id=conversation.id,
+            title=conversation.title,
+            created_at=conversation.created_at,
+            updated_at=conversation.updated_at,
+            messages=[MessageView.of(each) for each in conversation.messages],
+        )
+
+
+class FeedbackRequest(_Body):
+    """What you think of an answer."""
+
+    message_id: ConversationId
+    rating: Rating
+    comment: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_printable)] = ""
+
+
+class ConsentBody(_Body):
+    """What you agree to."""
+
+    analytics: bool
+
+
+class ConsentView(_View):
+    analytics: bool = Field(description="Whether your questions may be counted, without who you are.")
+    updated_at: datetime | None = Field(description="When you said so; null: never.")
+
+
+class PersonalData(_View):
+    """All that is kept of you."""
+
+    caller_id: str = Field(description="What your conversations belong to.")
+    consent: ConsentView
+    conversations: list[WholeConversation]
+
+    @classmethod
+    def of(cls, record: PersonalRecord) -> PersonalData:
+        return cls(
+            caller_id=record.caller_id,
+            consent=ConsentView.model_validate(record.consent),
+            conversations=[WholeConversation.of(each) for each in record.conversations],
+        )
 
 
 class DocumentView(_View):

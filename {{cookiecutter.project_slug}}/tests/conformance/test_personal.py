@@ -1,0 +1,133 @@
+"""All that is kept of a caller in PostgreSQL: handed out, erased, purged; and what analytics may see of it."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chatbot.adapters.conversations import Conversations
+from chatbot.adapters.database import Database
+from chatbot.adapters.limits import Limits, Subject
+from chatbot.adapters.personal import PAGE, Personal
+from chatbot.domain import Feedback
+from chatbot.pipeline.purge import purge_daily
+from tests.conformance.test_conversations import ALICE, BOB, message
+
+
+@pytest.fixture
+def conversations(database: Database) -> Conversations:
+    return Conversations(database)
+
+
+@pytest.fixture
+def personal(database: Database, conversations: Conversations) -> Personal:
+    return Personal(database, conversations)
+
+
+async def fill(conversations: Conversations, personal: Personal, caller: str, *ids: str) -> None:
+    for id in ids:
+        await conversations.keep(caller, id, message(f"m-{id}"), title="Why?")
+        await conversations.keep(caller, id, message(f"n-{id}"))
+        await conversations.rate(f"m-{id}", caller, Feedback("up", "Thanks"))
+    await personal.agree(caller, analytics=True)
+
+
+async def test_an_export_holds_everything(conversations: Conversations, personal: Personal) -> None:
+    ids = [f"k{number}" for number in range(PAGE + 1)]
+    await asyncio.gather(*[conversations.keep(ALICE, id, message(f"m-{id}"), title="Why?") for id in ids])
+    await fill(conversations, personal, BOB, "theirs")
+    record = await personal.export(ALICE)
+    assert sorted(each.id for each in record.conversations) == sorted(ids)
+    assert not record.consent.analytics
+    [theirs] = (await personal.export(BOB)).conversations
+    assert theirs == await conversations.get("theirs", BOB)
+    assert theirs.messages[0].feedback == Feedback("up", "Thanks")
+
+
+async def test_erasing_tells_what_it_removed_and_leaves_the_others(
+    conversations: Conversations, personal: Personal
+) -> None:
+    await fill(conversations, personal, ALICE, "k1", "k2")
+    await fill(conversations, personal, BOB, "theirs")
+    erased = {"conversations": 2, "messages": 4, "feedback": 2, "consents": 1}
+    assert await personal.erase(ALICE) == erased
+    assert await personal.erase(ALICE) == dict.fromkeys(erased, 0)
+    assert (await personal.export(ALICE)).conversations == []
+    assert (await personal.export(BOB)).consent.analytics
+    assert len((await personal.export(BOB)).conversations) == 1
+
+
+async def test_consent_is_off_until_given_and_analytics_sees_nothing_without(
+    conversations: Conversations, personal: Personal, database: Database
+) -> None:
+    await fill(conversations, personal, ALICE, "k1")
+    await conversations.keep(BOB, "theirs", message("m-theirs", "Bob's question"), title="Why?")
+    assert not (await personal.consent(BOB)).analytics
+    seen = await database.rows("SELECT * FROM analytics")
+    assert [(row["question"], row["rating"]) for row in seen] == [("Why?", "up"), ("Why?", None)]
+    assert not any(ALICE in str(value) for row in seen for value in row.values())
+    await personal.agree(ALICE, analytics=False)
+    assert await database.rows("SELECT * FROM analytics") == []
+
+
+async def age(database: Database, days: int, *ids: str) -> None:
+    moment = "now() - %(days)s * interval '1 day'"
+    update = f"UPDATE conversations SET updated_at = {moment}, created_at = {moment} WHERE id = ANY(%(ids)s)"
+    await database.rows(update, {"days": days, "ids": [*ids]})
+    await database.rows(f"UPDATE consents SET updated_at = {moment}", {"days": days})
+
+
+async def test_a_purge_removes_what_is_old_and_nothing_else(
+    conversations: Conversations, personal: Personal, database: Database
+) -> None:
+    await fill(conversations, personal, ALICE, "old", "new")
+    await fill(conversations, personal, BOB, "theirs")
+    await age(database, 31, "old", "theirs")
+    assert await personal.purge(32) == {"conversations": 0, "consents": 0}
+    assert await personal.purge(30) == {"conversations": 2, "consents": 1}
+    assert [each.id for each in await conversations.list(ALICE, 10)] == ["new"]
+    assert (await personal.consent(ALICE)).analytics
+    assert not await database.rows("SELECT * FROM messages WHERE conversation_id = 'old'")
+    await conversations.keep(ALICE, "new", message("again"))
+
+
+async def test_an_answer_makes_a_conversation_young_again(
+    conversations: Conversations, personal: Personal, database: Database
+) -> None:
+    await fill(conversations, personal, ALICE, "k1")
+    await age(database, 31, "k1")
+    await conversations.keep(ALICE, "k1", message("again"))
+    assert (await personal.purge(30))["conversations"] == 0
+
+
+async def test_of_many_schedulers_one_purges_and_only_once_a_day(
+    conversations: Conversations, personal: Personal, database: Database
+) -> None:
+    await fill(conversations, personal, ALICE, "old")
+    await age(database, 31, "old")
+    limits, thirty = Limits(database, 1, 1), SimpleNamespace(conversation_retention_days=30)
+    services: Any = SimpleNamespace(settings=thirty, database=database, personal=personal, limits=limits)
+    await limits.spend([Subject(ALICE)], 5)
+    await database.rows("UPDATE token_spending SET day = day - 1")
+    done = await asyncio.gather(*[purge_daily(services) for _ in range(4)])
+    assert [each for each in done if each is not None] == [{"conversations": 1, "consents": 1, "counters": 1}]
+    assert await purge_daily(services) is None
+    await database.rows("UPDATE daily_tasks SET done_at = now() - interval '25 hours'")
+    services.personal = None
+    with pytest.raises(AttributeError):
+        await purge_daily(services)
+    services.personal = personal
+    assert await purge_daily(services) == {"conversations": 0, "consents": 0, "counters": 0}
+
+
+async def test_every_table_of_callers_is_erased(personal: Personal, database: Database) -> None:
+    """Whoever adds a table with a `caller_id` adds it to the erasure; this fails until they do."""
+    columns = await database.rows("""
+        SELECT table_name FROM information_schema.columns
+        JOIN information_schema.tables USING (table_schema, table_name)
+        WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND column_name = 'caller_id' ORDER BY table_name
+    """)
+    assert [row["table_name"] for row in columns] == ["consents", "conversations"]
