@@ -27,7 +27,8 @@ from packaging.utils import canonicalize_name
 
 PROBE = Path(__file__).with_name("probe.py")
 OWN_TESTS = ["tests/unit", "tests/twelve_factors"]
-"""What needs no server: the unit tests, and that web, worker and scheduler boot and stop."""
+"""What needs no server: the unit tests, and that web, worker and scheduler boot and stop. Those marked slow, which know
+nothing of the choices, run with the conformance tests, in the few combinations that hold each choice."""
 
 
 def placed(project: BakedProject, path: Path) -> BakedProject:
@@ -121,7 +122,8 @@ def types_are_right(environment: Environment) -> None:
 
 
 def own_tests_pass(environment: Environment) -> int:
-    output = environment.run("python", "-m", "pytest", "-q", "-m", "not services", "-p", "no:cacheprovider", *OWN_TESTS)
+    options = ["-q", "-m", "not services and not slow", "-p", "no:cacheprovider"]
+    output = environment.run("python", "-m", "pytest", *options, *OWN_TESTS)
     summary = output.strip().splitlines()[-1]
     assert "skipped" not in summary, output
     return int(re.search(r"(\d+) passed", summary)[1])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from chatbot.settings import home
 from tests.processes import python
 from tests.twelve_factors.declared import compose_services
@@ -21,6 +23,7 @@ def test_the_processes_run_one_image_and_no_code_from_outside() -> None:
     assert (home() / "deploy" / "compose.yaml").read_text().count("build:") == 1
 
 
+@pytest.mark.slow
 def test_a_running_process_does_not_migrate() -> None:
     code = (
         "import sys, chatbot.process, chatbot.web.app, chatbot.worker, chatbot.scheduler\n"

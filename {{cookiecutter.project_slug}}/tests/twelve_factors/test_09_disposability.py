@@ -34,6 +34,7 @@ def test_a_process_waits_for_its_database_and_stops_with_0(name: str) -> None:
         assert process.errors() == ""
 
 
+@pytest.mark.slow
 def test_neither_a_collector_that_is_down_nor_a_scraper_keeps_a_process() -> None:
     watched = {"METRICS_PORT": str(free_port()), "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
     with serving({**NOWHERE, **watched}) as (web, client), chatbot("worker", environ={**NOWHERE, **watched}) as worker:

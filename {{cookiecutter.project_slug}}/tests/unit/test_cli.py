@@ -131,6 +131,7 @@ def test_wrong_usage_is_2() -> None:
     assert run("search", "rain", "--limit", "0").exit_code == 2
 
 
+@pytest.mark.slow
 def test_settings_errors_name_every_variable_quickly(tmp_path: Path) -> None:
     environ = environment(DATABASE_URL="mysql://u:hunter2@h/d", PORT="eighty", PASSAGES="0")
     started = time.monotonic()

@@ -25,6 +25,8 @@ import pytest
 from chatbot.adapters.fetch import Fetcher, is_public
 from chatbot.domain import ChatbotError, Unavailable, UnreadableDocument
 
+pytestmark = pytest.mark.slow
+
 PUBLIC, OTHER = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 LIMIT = 200_000
 Answer = Callable[[BaseHTTPRequestHandler], None]

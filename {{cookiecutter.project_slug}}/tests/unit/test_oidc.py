@@ -256,6 +256,7 @@ async def test_another_issuers_configuration_is_not_believed(provider: Provider)
         await issuer(provider).caller(provider.token())
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_without_a_provider() -> None:
     assert oidc.connect("", "", Granted("scope", "", ASK)) is None
     code = "import sys, chatbot.web.app; print({'jwt', 'cryptography'} & {*sys.modules})"

@@ -150,6 +150,7 @@ def test_what_postgresql_refuses_is_cleaned() -> None:
     assert parse(b"a\x00b" + b" word" * 100, "a.txt").sections[0].text.startswith("ab")
 
 
+@pytest.mark.slow
 def test_a_long_document_is_read_in_linear_time() -> None:
     text = "A paragraph of one short sentence or so.\n\n" * 20_000
     assert sum(len(section.text) for section in parse(text.encode(), "a.txt").sections) > 800_000

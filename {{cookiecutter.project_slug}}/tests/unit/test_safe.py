@@ -111,6 +111,7 @@ def live(markdown: str) -> set[str]:
     return found | set(re.findall(r"\b(?:https?://|www\.)[^\W_]\S*|[\w.+-]+@[\w-]+\.\w+", bare, re.IGNORECASE))
 
 
+@pytest.mark.slow
 def test_random_mixtures_of_dangerous_pieces_never_make_a_link() -> None:
     rng = random.Random(7)
     parts = ["[", "]", "(", ")", "!", "<", ">", "a", " ", "\n", ":", "/", "//", "http", "https:", "bad.example", "www."]

@@ -22,6 +22,8 @@ from chatbot.settings import Settings
 from tests.unit.bombs import BOMBS, HARMLESS
 from tests.unit.test_parse import pdf, word
 
+pytestmark = pytest.mark.slow
+
 LINUX = sys.platform == "linux"
 NOTE = "---\nyear: 2024\ntags: [a, b]\n---\n# Énergie\n\n## Prix\n\nLe prix « monte » 🙂.\n".encode()
 DEFAULTS = {name: Settings.model_fields[f"parse_{name}"].default for name in ("memory_mb", "seconds")}

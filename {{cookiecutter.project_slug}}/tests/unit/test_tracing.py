@@ -81,6 +81,7 @@ def retriever() -> Retriever:
     return Retriever(every, every, every, every, index, 0.5)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_sdk_is_imported_while_traces_are_off() -> None:
     assert python(f"import sys; sys.path.insert(0, {str(home())!r}){OFF}") == "[]"
 

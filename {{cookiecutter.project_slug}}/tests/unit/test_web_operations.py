@@ -234,6 +234,7 @@ async def read_url(process: asyncio.subprocess.Process, lines: list[dict[str, An
             return found[0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM cannot be caught on Windows")
 async def test_sigterm_lets_five_streams_finish_and_exits_0() -> None:
     process = await asyncio.create_subprocess_exec(
