@@ -25,6 +25,8 @@ BATCH = 500
 """Points a call."""
 LONGEST_ID = 512
 """Bytes."""
+EF = 400
+"""Candidates kept on the way through the graph: it finds nearly all of the ten nearest even without any structure."""
 NOT_LOADED = 101
 """Milvus's error code for a collection that is not in memory."""
 
@@ -67,7 +69,7 @@ class Milvus:
                 data=[list(vector)],
                 limit=limit,
                 filter=" and ".join(f'json_contains_any(metadata["tokens"], {any_of})' for any_of in words),
-                search_params={"metric_type": "COSINE", "params": {"ef": max(2 * limit, 100)}},
+                search_params={"metric_type": "COSINE", "params": {"ef": max(2 * limit, EF)}},
                 consistency_level="Strong",
                 timeout=TIMEOUT,
             ),

