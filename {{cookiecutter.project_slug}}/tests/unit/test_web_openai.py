@@ -362,7 +362,7 @@ async def test_a_client_that_leaves_stops_the_answer() -> None:
         async def stream(self, question: Question) -> AsyncIterator[Event]:
             try:
                 yield Sources([PASSAGE])
-                async for event in FakeAnswerer(pause=60).stream(question):
+                async for event in FakeAnswerer(pause=3).stream(question):
                     yield event
             finally:
                 closed.append(question.text)
