@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 import httpx2
+import openai
 import pytest
 
 from tests.processes import NOWHERE, Process, chatbot, serving, until
@@ -199,3 +200,23 @@ def test_a_conversation_goes_on_at_another_process_when_its_own_was_killed(bot: 
         for message, answer in zip(kept, (first, second), strict=True):
             assert message["answer"] == answer["answer"]
             assert message["citations"] == answer["citations"] != []
+
+
+def test_the_official_openai_client_asks_and_streams(bot: Bot) -> None:
+    assert bot.done(bot.upload(ROOFS))["state"] == "succeeded"
+    base = str(bot.client.base_url).rstrip("/") + "/v1"
+    with openai.OpenAI(base_url=base, api_key="anonymous", http_client=httpx2.Client(trust_env=False)) as sdk:
+        model = sdk.models.list().data[0].id
+        ask: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": QUESTION}]}
+        message = sdk.chat.completions.create(**ask).choices[0].message
+        assert message.content
+        assert "within two minutes" in message.content
+        assert message.content.endswith("Sources:\n\n- [1] Rain on roofs, Slate, roofs.md")
+        for annotation in message.annotations or []:
+            cited = annotation.url_citation
+            assert (message.content[cited.start_index : cited.end_index], cited.url) == ("[1]", "roofs.md")
+        assert message.annotations
+        chunks = list(sdk.chat.completions.create(**ask, stream=True, stream_options={"include_usage": True}))
+        assert "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices) == message.content
+        assert chunks[-1].usage
+        assert bot.client.get("/v1/conversations").json()["conversations"] == []

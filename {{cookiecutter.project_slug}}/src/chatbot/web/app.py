@@ -18,7 +18,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from chatbot.bootstrap import Services, bootstrap
 from chatbot.rotation import changed
 from chatbot.settings import words
-from chatbot.web import access, chat, conversations, documents, health, me, openapi, page, privacy, problems
+from chatbot.web import access, chat, conversations, documents, health, me, openai, openapi, page, privacy, problems
 from chatbot.web.middleware import BodyLimit, RequestLog, RequestSpan
 from chatbot.web.responses import ResponseHeaders
 
@@ -28,9 +28,12 @@ FORM_BYTES = 300_000
 """What a form may have besides its file."""
 LONGEST_REQUEST = 120.0
 """Seconds that a request may take besides the model."""
+ALLOWED_HEADERS = "Authorization Content-Type X-API-Key X-Request-ID Idempotency-Key Last-Event-ID"
+OPENAI_HEADERS = "Arch Helper-Method Lang OS Package-Version Retry-Count Runtime Runtime-Version Timeout"
+"""What OpenAI's client for JavaScript tells of itself, after X-Stainless-."""
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "POST", "DELETE"],
-    "allow_headers": ["Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "Idempotency-Key", "Last-Event-ID"],
+    "allow_headers": [*ALLOWED_HEADERS.split(), *(f"X-Stainless-{name}" for name in OPENAI_HEADERS.split())],
     "expose_headers": ["Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
 }
 """What the pages of CORS_ORIGINS may send and see."""
@@ -72,7 +75,7 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials="*" not in origins, **CORS)
     app.add_middleware(ResponseHeaders)
     problems.install(app)
-    for router in (chat.router, conversations.router, me.router, documents.router, health.router):
+    for router in (chat.router, openai.router, conversations.router, me.router, documents.router, health.router):
         app.include_router(router)
     for router in (page.router(services.settings), privacy.router(services.settings)):
         app.include_router(router)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
@@ -93,9 +94,10 @@ async def chat(
     )
     events = budget.counted(metrics.measured(exchange.events))
     if body.stream or "text/event-stream" in accept:
-        opening = await while_connected(request, _opening(events))
-        return EventSourceResponse(_encoded(opening, events, exchange), headers=STREAM_HEADERS)
-    done = await while_connected(request, _last(events))
+        begun = await while_connected(request, opening(events))
+        pieces = encoded(begun, events, partial(_encode, exchange=exchange), _failure)
+        return EventSourceResponse(pieces, headers=STREAM_HEADERS)
+    done = await while_connected(request, last(events))
     return ChatAnswer.of(done.answer, exchange.conversation_id, exchange.message_id)
 
 
@@ -106,30 +108,39 @@ async def search(body: SearchRequest, services: ServicesParam) -> SearchResult:
     return SearchResult(passages=[PassageView.of(each) for each in passages])
 
 
-async def _opening(events: AsyncIterator[Event]) -> list[Event]:
+async def opening(events: AsyncIterator[Event]) -> list[Event]:
     """The events up to the first words: a model that is down can still be a 503, since nothing was sent yet."""
-    opening = []
+    begun = []
     async for event in events:
-        opening.append(event)
+        begun.append(event)
         if not isinstance(event, Sources):
             break
-    return opening
+    return begun
 
 
-async def _last(events: AsyncIterator[Event]) -> Done:
+async def last(events: AsyncIterator[Event]) -> Done:
+    """The end of an answer that is not streamed."""
     [done] = [event async for event in events if isinstance(event, Done)]
     return done
 
 
-async def _encoded(opening: list[Event], rest: AsyncGenerator[Event, None], exchange: Exchange) -> AsyncIterator[bytes]:
+async def encoded(
+    begun: list[Event],
+    rest: AsyncGenerator[Event, None],
+    encode: Callable[[Event], bytes],
+    failure: Callable[[dict[str, Any]], bytes],
+) -> AsyncIterator[bytes]:
+    """The body of a stream; where it fails, `failure` of the problem is its last piece."""
     try:
         async with aclosing(rest):
-            for event in opening:
-                yield _encode(event, exchange)
+            for event in begun:
+                if data := encode(event):
+                    yield data
             async for event in rest:
-                yield _encode(event, exchange)
+                if data := encode(event):
+                    yield data
     except Exception as error:
-        yield _format("error", Problem(**problems.from_exception(error)))
+        yield failure(problems.from_exception(error))
 
 
 def _encode(event: Event, exchange: Exchange) -> bytes:
@@ -145,6 +156,10 @@ def _encode(event: Event, exchange: Exchange) -> bytes:
             return _format("usage", UsageView.model_validate(usage))
         case Done(answer=answer):
             return _format("done", ChatAnswer.of(answer, **ids))
+
+
+def _failure(problem: dict[str, Any]) -> bytes:
+    return _format("error", Problem(**problem))
 
 
 def _format(name: str, data: BaseModel) -> bytes:

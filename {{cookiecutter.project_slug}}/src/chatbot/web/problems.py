@@ -1,4 +1,7 @@
-"""Every error of the API as RFC 9457 `application/problem+json`: never a traceback, never what was sent."""
+"""Every error of the API as RFC 9457 `application/problem+json`: never a traceback, never what was sent.
+
+Only the paths of OpenAI's API speak of the same problems in its shape (web/openai_errors.py).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from chatbot.domain import (
     ChatbotError,
@@ -25,6 +29,7 @@ from chatbot.domain import (
     UnreadableDocument,
 )
 from chatbot.telemetry import request_id
+from chatbot.web import openai_errors
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 5
@@ -55,9 +60,24 @@ def problem(status: int, detail: str = "", errors: list[dict[str, str]] | None =
     return members | {name: value for name, value in optional.items() if value}
 
 
+class ProblemResponse(JSONResponse):
+    """A problem; to a path of OpenAI's API, the same in that API's words."""
+
+    def __init__(self, members: dict[str, Any], headers: Mapping[str, str]) -> None:
+        super().__init__(members, members["status"], headers, MEDIA_TYPE)
+        self._members, self._given = members, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not openai_errors.expected(scope["path"]):
+            await super().__call__(scope, receive, send)
+            return
+        status, body = openai_errors.of(self._members)
+        await JSONResponse(body, status, self._given)(scope, receive, send)
+
+
 def respond(status: int, detail: str = "", headers: Mapping[str, str] | None = None, **members: Any) -> JSONResponse:
     headers = {**({"Retry-After": str(RETRY_AFTER)} if status == 503 else {}), **(headers or {})}
-    return JSONResponse(problem(status, detail) | members, status, headers, MEDIA_TYPE)
+    return ProblemResponse(problem(status, detail) | members, headers)
 
 
 def from_exception(error: Exception) -> dict[str, Any]:

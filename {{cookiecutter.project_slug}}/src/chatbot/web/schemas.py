@@ -17,8 +17,10 @@ def _printable(text: str) -> str:
     return text
 
 
+MAX_QUESTION = 4000
+"""Characters."""
 QuestionText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(_printable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION), AfterValidator(_printable)
 ]
 ConversationId = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{1,64}$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_printable)]
