@@ -45,8 +45,8 @@ function translate(root) {
     node.title = node.ariaLabel = say(node.dataset.label, node.dataset.n);
 }
 
-function preferred() {
-  try { return localStorage.language in words && localStorage.language; } catch { return ""; }  // storage may be forbidden
+function preferred() {  // storage may be forbidden
+  try { return localStorage.language in words && localStorage.language; } catch { return ""; }
 }
 
 function prefer(language) {
@@ -59,6 +59,7 @@ function speak(language) {
   document.documentElement.lang = language;
   translate(document);
   $("language").lang = language === "en" ? "fr" : "en";
+  $("privacy").href = `privacy#${language}`;
   $("suggestions").replaceChildren();
   for (const question of words[language].suggestions)
     button(question, element("li", "", $("suggestions")), () => askFromTalk(question));
@@ -236,15 +237,17 @@ const ACTIONS = {
 
 function press(turn, rating) {
   turn.rating = rating;
-  for (const node of turn.actions.querySelectorAll("[aria-pressed]")) node.ariaPressed = String(node.dataset.do === rating);
+  for (const node of turn.actions.querySelectorAll("[aria-pressed]"))
+    node.ariaPressed = String(node.dataset.do === rating);
 }
 
 async function rate(turn, rating) {
+  const before = turn.rating;
   press(turn, rating);
   const form = turn.node.querySelector("form");
   form.hidden = false;
   form.scrollIntoView({ block: "nearest" });
-  await sendFeedback(turn);
+  if (!await sendFeedback(turn)) press(turn, before);
 }
 
 async function sendComment(turn) {
@@ -422,9 +425,10 @@ function listConversation({ id, title }) {
 
 async function remove(id) {
   if (!confirm(say("sure"))) return;
-  if (!await attempt("deleted", () => call("DELETE", `v1/conversations/${id}`))) return;
+  if (!await attempt("ready", () => call("DELETE", `v1/conversations/${id}`))) return;
   if (id === state.conversation) begin();
   else await listConversations();
+  tell("deleted");
   $("new").focus();
 }
 
