@@ -101,6 +101,10 @@ class Settings(secrets.Variables, BaseSettings):
     # The bot
     bot_name: str = Field(default="Chatbot", min_length=1, max_length=80, description="The name users see")
     bot_language: Language = Field(default="en", description="The interface's language: en or fr")
+    suggested_questions_en: str = Field(
+        default="", description="First questions on the page, apart by |; empty: the manual's, if CORPUS is docs"
+    )
+    suggested_questions_fr: str = Field(default="", description="The same for the page in French")
     corpus: str = Field(default="docs", min_length=1, description="What it answers from: a folder, or hal:COLLECTION")
     max_document_mb: float = Field(default=50, gt=0, le=2000, description="The largest document taken, in MB")
     parse_memory_mb: int = Field(default=512, ge=64, le=65536, description="Memory to read one document, in MB")

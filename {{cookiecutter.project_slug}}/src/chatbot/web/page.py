@@ -1,10 +1,14 @@
-"""The chat page: one HTML file that needs nothing from elsewhere, in the interface's language."""
+"""The chat page: chat.html with its style, script and words in it. It needs nothing from elsewhere, and no build.
+
+Its words are in chat.words.json, in every language; the first questions it suggests are settings.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import html
+import json
 import re
 from pathlib import Path
 
@@ -13,13 +17,14 @@ from fastapi.responses import HTMLResponse
 
 from chatbot.settings import Settings
 
-FILE = Path(__file__).with_name("chat.html")
+FOLDER = Path(__file__).parent
+MANUAL = "docs"
+"""The corpus that the questions in chat.words.json are about."""
 
 
 def router(settings: Settings) -> APIRouter:
-    text = FILE.read_text(encoding="utf-8")
+    text = page(settings)
     headers = secured(text)
-    text = text.replace("BOT_LANGUAGE", settings.bot_language).replace("BOT_NAME", html.escape(settings.bot_name))
     pages = APIRouter(include_in_schema=False)
 
     @pages.get("/", response_class=HTMLResponse)
@@ -27,6 +32,17 @@ def router(settings: Settings) -> APIRouter:
         return HTMLResponse(text, headers=headers)
 
     return pages
+
+
+def page(settings: Settings) -> str:
+    parts = {
+        "<style></style>": f"<style>\n{_read('chat.css')}</style>",
+        "<script></script>": f"<script>\n{_read('chat.js')}</script>",
+        "BOT_WORDS": json.dumps(_words(settings), ensure_ascii=False).replace("<", "\\u003c"),
+        "BOT_LANGUAGE": settings.bot_language,
+        "BOT_NAME": html.escape(settings.bot_name),
+    }
+    return re.sub("|".join(parts), lambda place: parts[place[0]], _read("chat.html"))
 
 
 def secured(text: str) -> dict[str, str]:
@@ -44,6 +60,19 @@ def secured(text: str) -> dict[str, str]:
         ]
     )
     return {"Content-Security-Policy": policy}
+
+
+def _words(settings: Settings) -> dict[str, dict[str, object]]:
+    words: dict[str, dict[str, object]] = json.loads(_read("chat.words.json"))
+    for language, set_ in (("en", settings.suggested_questions_en), ("fr", settings.suggested_questions_fr)):
+        questions = [question.strip() for question in set_.split("|") if question.strip()]
+        if questions or settings.corpus != MANUAL:
+            words[language]["suggestions"] = questions
+    return words
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def _hashes(text: str, tag: str) -> str:
