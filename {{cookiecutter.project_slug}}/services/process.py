@@ -21,6 +21,8 @@ from chatbot.domain import ChatbotError
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[1]
 """Where a server of this folder's own, `python -m services.…`, is found."""
+Ended = psutil.NoSuchProcess
+"""A process that is not there any more."""
 PATIENCE = 60.0
 """Seconds for a server to be ready, on a slow machine."""
 
@@ -30,7 +32,7 @@ class ServiceError(ChatbotError):
 
 
 def put_on_file(file: Path, pid: int) -> psutil.Process:
-    """Remember a process, so that another program can find it after this one was killed."""
+    """Remember a process, so that another program can find it after this one was killed. Raises Ended."""
     process = psutil.Process(pid)
     file.write_text(f"{pid} {process.create_time()}")
     return process

@@ -14,7 +14,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -152,13 +152,14 @@ class _Fleet:
         self._readers: list[asyncio.Task[None]] = []
 
     async def start(self, name: str, command: Sequence[str]) -> None:
-        from services.process import put_on_file, stop
+        from services.process import Ended, put_on_file, stop
 
         file = folder() / f"{name}.pid"
         await asyncio.to_thread(stop, file)
         colour = COLOURS[len(self._processes) % len(COLOURS)]
         process = await _spawn(command, stdout=PIPE, stderr=STDOUT, limit=LONGEST_LINE)
-        put_on_file(file, process.pid)
+        with suppress(Ended):
+            put_on_file(file, process.pid)
         self._processes[name] = process
         prefix = click.style(f"{name:<{self._width}} |", fg=colour)
         self._readers.append(asyncio.create_task(_print_lines(process, prefix)))
