@@ -16,6 +16,8 @@ from chatbot.web import access
 from chatbot.web.app import create_app
 from tests.unit.fakes import FakeAnswerer, client_of, fake_services
 
+pytestmark = pytest.mark.slow
+
 ASK = {"question": "Who pays?"}
 FILE = {"file": ("a.txt", b"Some text")}
 CANARY = "canary-5b1e"

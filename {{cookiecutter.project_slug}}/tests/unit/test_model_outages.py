@@ -25,6 +25,8 @@ from tests.unit.openai_server import FakeOpenAI
 from tests.unit.test_language_model import text_and_usage, written
 from tests.unit.test_web_api import events_of
 
+pytestmark = pytest.mark.slow
+
 QUESTION = "Who pays the carbon tax?"
 
 

@@ -23,6 +23,8 @@ from chatbot.adapters.oidc import Granted
 from chatbot.domain import InvalidToken, Unavailable
 from tests.processes import python
 
+pytestmark = pytest.mark.slow
+
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 OTHER_KEY = rsa.generate_private_key(65537, 2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())

@@ -11,6 +11,8 @@ from markdown_it import MarkdownIt
 
 from chatbot.rag.safe import Filter, Guard, text
 
+pytestmark = pytest.mark.slow
+
 CITED = "https://hal.science/hal-1"
 KNOWN = "Open http://127.0.0.1:8000 or write to desk@lab.example. See www.lab.example/help and https://evil.example/a."
 EVIL = "https://bad.example/?q=secret"

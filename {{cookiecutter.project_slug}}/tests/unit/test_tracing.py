@@ -33,6 +33,8 @@ import asyncio, sys
 import chatbot.bootstrap, chatbot.worker, chatbot.process
 from chatbot.web.app import create_app
 from tests.unit.fakes import fake_services
+
+pytestmark = pytest.mark.slow
 async def boot():
     app = create_app(fake_services())
     async with app.router.lifespan_context(app): pass

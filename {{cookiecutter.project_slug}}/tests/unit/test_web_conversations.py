@@ -12,6 +12,8 @@ from chatbot.bootstrap import Services
 from tests.unit.fakes import DOWN, FakeAnswerer, client_of, fake_services
 from tests.unit.test_web_api import events_of, ids_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def stranger(services: Services) -> AsyncIterator[httpx2.AsyncClient]:

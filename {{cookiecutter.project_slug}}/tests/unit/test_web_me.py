@@ -11,6 +11,8 @@ from chatbot.bootstrap import Services
 from tests.unit.fakes import client_of, fake_services
 from tests.unit.test_web_conversations import ask, refused
 
+pytestmark = pytest.mark.slow
+
 
 async def test_an_export_holds_everything_of_the_caller_and_of_nobody_else(
     client: httpx2.AsyncClient, services: Services

@@ -20,6 +20,8 @@ from chatbot.web.app import create_app
 from chatbot.web.openai import sources, url_citations
 from tests.unit.fakes import CITATION, DOWN, PASSAGE, FakeAnswerer, FakeModel, client_of, fake_services
 
+pytestmark = pytest.mark.slow
+
 ANSWER = "It weighs on poor households [1]."
 LISTED = "\n\nSources:\n\n- [1] Carbon pricing, p. 12, carbon.pdf"
 ASK: dict[str, Any] = {"model": "chatbot", "messages": [{"role": "user", "content": " Who pays the tax? "}]}
