@@ -91,6 +91,8 @@ class Progress:
             name, outcome = spelled(found["combination"]), "passed" if report.passed else "FAILED"
             of = len(COMBINATIONS)
             self._terminal.write_line(f"\n[{len(self.checked)}/{of}] {name} {outcome}, {found.get('seconds', '-')} s")
+        if report.failed:  # at once: a run that is stopped must have said what was wrong
+            self._terminal.write_line(f"\n{report.nodeid} FAILED\n{report.longreprtext[-8000:]}")
         if report.passed and "conformance" in found:
             for factor, choice, passed, against in found["conformance"]:
                 self.conformance.setdefault(factor, {})[choice] = [passed, against]
