@@ -4,6 +4,8 @@ BIN := $(CURDIR)/.venv/bin
 DEMO := build/demo
 # Trust what the machine trusts: institutions have proxies with certificates of their own.
 export UV_SYSTEM_CERTS := 1
+# Keep bytecode, whatever the machine says: without it every process compiles all that it imports again at each start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test combo check batch lock docs matrix bench bench-choices clean
 

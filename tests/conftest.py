@@ -134,8 +134,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """This environment without the variables that belong to this repository's own tools."""
-    return {k: v for k, v in os.environ.items() if k not in {"VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL"}}
+    """This environment without what belongs to this repository's own tools, and with bytecode: starts are many."""
+    ours = {"VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "PYTHONDONTWRITEBYTECODE"}
+    return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 @pytest.fixture(scope="session")

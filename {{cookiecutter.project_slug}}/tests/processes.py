@@ -38,9 +38,9 @@ PATIENCE = 60.0
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """These settings and no others, with the code on the path wherever a child is started, and nothing compiled."""
+    """These settings and no others, with the code on the path wherever a child is started."""
     inherited = {name: value for name, value in os.environ.items() if name not in settings.variables()}
-    return {**inherited, "PYTHONPATH": str(home() / "src"), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    return {**inherited, "PYTHONPATH": str(home() / "src"), **variables}
 
 
 def python(code: str) -> str:
