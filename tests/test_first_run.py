@@ -24,7 +24,7 @@ def test_demo_answers_with_a_citation_from_the_corpus(fresh):
 
 def test_check_and_test_pass(fresh, record_property):
     fresh.run("make", "check")
-    output = tested(fresh)
+    output = make_test(fresh)
     (summary,) = re.findall(r"^=+ (?:\d+ failed, )?\d+ passed.* in .*$", output, re.M)
     assert int(re.search(r"(\d+) passed", summary)[1]) > 100, summary
     assert "skipped" not in summary, summary
@@ -33,7 +33,7 @@ def test_check_and_test_pass(fresh, record_property):
     record_property("conformance", [(factor, choice, int(passed), what) for factor, choice, passed, what in table])
 
 
-def tested(project):
+def make_test(project):
     """What `make test` prints. What fails is run once more, alone: a busy machine may have been too slow for it."""
     try:
         return project.run("make", "test").stdout
