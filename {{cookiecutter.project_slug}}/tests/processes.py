@@ -45,9 +45,9 @@ def environment(**variables: str) -> dict[str, str]:
 
 def python(code: str) -> str:
     """What a fresh interpreter prints."""
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
-    ).stdout.strip()
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 class Process:

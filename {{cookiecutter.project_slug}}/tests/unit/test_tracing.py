@@ -26,6 +26,7 @@ from tests.processes import python
 from tests.unit import openai_server
 from tests.unit.fakes import PASSAGE, FakeAnswerer, client_of, fake_services
 
+pytestmark = pytest.mark.slow
 CANARY = "Wolpertinger"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OFF = """
@@ -34,7 +35,6 @@ import chatbot.bootstrap, chatbot.worker, chatbot.process
 from chatbot.web.app import create_app
 from tests.unit.fakes import fake_services
 
-pytestmark = pytest.mark.slow
 async def boot():
     app = create_app(fake_services())
     async with app.router.lifespan_context(app): pass
@@ -83,7 +83,6 @@ def retriever() -> Retriever:
     return Retriever(every, every, every, every, index, 0.5)
 
 
-@pytest.mark.slow
 def test_nothing_of_the_sdk_is_imported_while_traces_are_off() -> None:
     assert python(f"import sys; sys.path.insert(0, {str(home())!r}){OFF}") == "[]"
 
