@@ -103,6 +103,7 @@ def test_a_file_that_cannot_be_read_fails_with_its_reason(bot: Bot) -> None:
     assert "broken.pdf" in job["error"]
 
 
+@pytest.mark.slow
 def test_a_url_from_its_request_to_its_passages(environ: dict[str, str]) -> None:
     with site({"/roofs.md": ROOFS, "/away": "http://169.254.169.254/latest/meta-data/"}) as port:
         allowed = {"FETCH_ALLOWED_HOSTS": "localhost", "FETCH_PORTS": f"80,{port}"}
@@ -128,6 +129,7 @@ def test_a_url_from_its_request_to_its_passages(environ: dict[str, str]) -> None
                 assert "localhost:" not in "".join(process.output())
 
 
+@pytest.mark.slow
 def test_a_bomb_fails_and_the_worker_lives(bot: Bot) -> None:
     job = bot.done(bot.upload(b"<div>" * 100_000, "deep.html"))
     assert (job["state"], job["attempts"]) == ("failed", 1)
@@ -169,6 +171,7 @@ def test_a_folder_can_be_handed_to_the_workers(bot: Bot, environ: dict[str, str]
     assert len(bot.search("slate")) == 1
 
 
+@pytest.mark.slow
 def test_a_key_made_on_the_command_line_works_in_all_web_processes_within_one_limit(environ: dict[str, str]) -> None:
     environ = {**environ, "ANONYMOUS_SCOPES": "none", "RATE_LIMIT_PER_MINUTE": "6"}
     with chatbot("keys", "create", "a program", environ=environ) as command:
@@ -186,6 +189,7 @@ def test_a_key_made_on_the_command_line_works_in_all_web_processes_within_one_li
             assert secret[:12] not in text
 
 
+@pytest.mark.slow
 def test_a_conversation_goes_on_at_another_process_when_its_own_was_killed(bot: Bot, environ: dict[str, str]) -> None:
     assert bot.done(bot.upload(ROOFS))["state"] == "succeeded"
     first = bot.client.post("/v1/chat", json={"question": QUESTION}).json()
@@ -202,6 +206,7 @@ def test_a_conversation_goes_on_at_another_process_when_its_own_was_killed(bot: 
             assert message["citations"] == answer["citations"] != []
 
 
+@pytest.mark.slow
 def test_the_official_openai_client_asks_and_streams(bot: Bot) -> None:
     assert bot.done(bot.upload(ROOFS))["state"] == "succeeded"
     base = str(bot.client.base_url).rstrip("/") + "/v1"

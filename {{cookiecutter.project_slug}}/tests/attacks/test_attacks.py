@@ -31,6 +31,8 @@ from tests.unit.openai_server import FakeOpenAI
 from tests.unit.test_safe import live
 from tests.unit.test_web_api import events_of
 
+pytestmark = pytest.mark.slow
+
 ATTACKS = tomllib.loads(Path(__file__).with_name("attacks.toml").read_text("utf-8"))["attack"]
 SEEN = "The carbon tax is 44 euros per tonne."
 OTHER = Passage(

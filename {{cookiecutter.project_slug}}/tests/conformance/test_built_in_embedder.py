@@ -10,6 +10,8 @@ import pytest
 
 from chatbot.adapters import embedder
 
+pytestmark = pytest.mark.slow
+
 
 def dot(one: list[float], other: list[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))

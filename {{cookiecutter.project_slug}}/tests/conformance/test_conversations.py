@@ -11,6 +11,8 @@ from chatbot.adapters.conversations import Conversations
 from chatbot.adapters.database import Database
 from chatbot.domain import Answer, Citation, Feedback, Message, NotFound, Turn, Usage
 
+pytestmark = pytest.mark.slow
+
 ALICE, BOB = "visitor:alice", "visitor:bob"
 CITATION = Citation(1, "c1", "d1", "Rain « on » roofs", "rain.pdf", None, "Slate", "“Slate” sheds water.")
 ANSWER = Answer("It does [1].", [CITATION], True, "en", "extractive", Usage(7, 3, 0.25, estimated=True))

@@ -11,6 +11,8 @@ from chatbot.adapters.database import Database
 from chatbot.adapters.documents import Documents, document_id, index_name
 from chatbot.domain import Chunk, Document, Hit, UnreadableDocument
 
+pytestmark = pytest.mark.slow
+
 HASH = "f" * 64
 
 

@@ -16,6 +16,8 @@ from chatbot.adapters.limits import Limits, Pace, Subject
 from chatbot.domain import LimitReached, Unavailable
 from chatbot.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 KEPT = ("daily_salts", "request_rates", "token_spending")
 MARIE = [Subject("visitor:marie")]
 BOTH = [Subject("network:192.0.2.7", 10), Subject("visitor:marie")]

@@ -14,6 +14,8 @@ from chatbot.adapters.lexical import K1, B, LexicalIndex
 from chatbot.domain import Chunk, Language
 from chatbot.rag.analyse import query_terms, terms
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["carbon", "energy", "river", "forest", "market", "policy", "climate", "water", "solar", "tax", "flood", "city"]
 
 

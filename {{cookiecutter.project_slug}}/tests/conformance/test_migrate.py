@@ -16,6 +16,8 @@ from chatbot.pipeline.migrate import configuration, migrate
 from chatbot.settings import Settings, home
 from tests.conftest import DIMENSION
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def fresh(settings: Settings) -> Settings:

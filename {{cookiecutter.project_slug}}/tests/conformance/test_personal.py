@@ -16,6 +16,8 @@ from chatbot.domain import Feedback
 from chatbot.pipeline.purge import purge_daily
 from tests.conformance.test_conversations import ALICE, BOB, message
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def conversations(database: Database) -> Conversations:

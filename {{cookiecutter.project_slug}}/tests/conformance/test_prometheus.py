@@ -17,6 +17,8 @@ from chatbot.settings import home
 from tests.processes import answers, chatbot, free_port, serving, until
 from tests.unit.test_observability import alerts, dashboard, names
 
+pytestmark = pytest.mark.slow
+
 FOLDER = home() / "deploy" / "prometheus"
 LOCAL = "127.0.0.1"
 

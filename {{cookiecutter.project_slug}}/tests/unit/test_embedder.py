@@ -10,6 +10,8 @@ from chatbot.adapters import embedder
 from chatbot.domain import InvalidConfiguration, Unavailable
 from tests.unit import openai_server
 
+pytestmark = pytest.mark.slow
+
 
 async def test_no_text_no_vector() -> None:
     assert await embedder.connect(None, "multilingual-e5-small", "").embed_passages([]) == []

@@ -14,6 +14,8 @@ import pytest
 from chatbot.domain import Unavailable
 from chatbot.pipeline.harvest import harvest, record
 
+pytestmark = pytest.mark.slow
+
 FIELDS = {
     "halId_s": "hal-00000001",
     "title_s": ["Rain on slate roofs"],

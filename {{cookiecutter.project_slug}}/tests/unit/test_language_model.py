@@ -7,6 +7,8 @@ from chatbot.adapters.language_model import Limits
 from chatbot.domain import Chunk, InvalidConfiguration, ModelUnavailable, Passage, Question, Turn, Unavailable, Usage
 from tests.unit import openai_server
 
+pytestmark = pytest.mark.slow
+
 QUESTION = Question("When did Sweden introduce a carbon tax?", "en")
 LIMITS = Limits(total=5, first_token=5)
 KEY = "abcdefghijklmnopqrst"

@@ -16,6 +16,8 @@ from chatbot.settings import Settings, home
 from chatbot.web import page
 from tests.unit.fakes import client_of, fake_services
 
+pytestmark = pytest.mark.slow
+
 FILES = {name: (page.FOLDER / f"chat.{name}").read_text("utf-8") for name in ("html", "css", "js", "words.json")}
 WORDS: dict[str, dict[str, Any]] = json.loads(FILES["words.json"])
 SUGGESTIONS = [question for words in WORDS.values() for question in words["suggestions"]]

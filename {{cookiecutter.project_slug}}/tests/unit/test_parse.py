@@ -8,6 +8,8 @@ from docx import Document
 from chatbot.domain import ParsedDocument, UnreadableDocument
 from chatbot.rag.parse import DOCX, SUFFIXES, fetched_type, media_type, parse
 
+pytestmark = pytest.mark.slow
+
 
 def pdf(*pages: list[str], title: str = "") -> bytes:
     """A small PDF: one content stream a page, Helvetica, a line of text every 14 points."""
@@ -150,7 +152,6 @@ def test_what_postgresql_refuses_is_cleaned() -> None:
     assert parse(b"a\x00b" + b" word" * 100, "a.txt").sections[0].text.startswith("ab")
 
 
-@pytest.mark.slow
 def test_a_long_document_is_read_in_linear_time() -> None:
     text = "A paragraph of one short sentence or so.\n\n" * 20_000
     assert sum(len(section.text) for section in parse(text.encode(), "a.txt").sections) > 800_000

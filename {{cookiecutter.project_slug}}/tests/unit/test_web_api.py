@@ -12,6 +12,8 @@ import pytest
 from chatbot.bootstrap import Services
 from tests.unit.fakes import FakeAnswerer, client_of, fake_services
 
+pytestmark = pytest.mark.slow
+
 
 def events_of(text: str) -> list[tuple[str, dict[str, Any]]]:
     """Names and data of a stream's events."""

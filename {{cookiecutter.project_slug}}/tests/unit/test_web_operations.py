@@ -24,6 +24,8 @@ from chatbot.web.app import create_app
 from tests.unit.fakes import FakeAnswerer, client_of, fake_services
 from tests.unit.test_web_api import events_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -239,7 +241,6 @@ async def read_url(process: asyncio.subprocess.Process, lines: list[dict[str, An
             return found[0]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM cannot be caught on Windows")
 async def test_sigterm_lets_five_streams_finish_and_exits_0() -> None:
     process = await asyncio.create_subprocess_exec(

@@ -16,6 +16,8 @@ from chatbot.web.app import create_app
 from tests.unit.fakes import DOWN, FakeAnswerer, client_of, fake_services
 from tests.unit.test_web_api import events_of
 
+pytestmark = pytest.mark.slow
+
 CANARY = "canary-7f3a"
 
 
