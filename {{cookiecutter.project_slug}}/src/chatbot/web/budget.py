@@ -33,6 +33,10 @@ class Budget:
         self._services = services
         self._subjects = subjects
 
+    async def afford(self) -> None:
+        """LimitReached, a 429, when nothing is left of it."""
+        await self._services.limits.afford(self._subjects)
+
     async def counted(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         """The same events. Where the model cannot say what it used, it is reckoned by the length of the texts."""
         read = written = 0
@@ -65,13 +69,17 @@ class Budget:
         await self._services.limits.spend(self._subjects, usage.prompt_tokens + usage.completion_tokens)
 
 
-async def budget(request: Request) -> Budget:
-    """429 when nothing is left of it."""
+async def account(request: Request) -> Budget:
+    """That of whoever sends the request."""
     services: Services = request.app.state.services
-    caller = await access.identify(request)
-    account = access.subjects(request, caller)
-    await services.limits.afford(account)
-    return Budget(services, account)
+    return Budget(services, access.subjects(request, await access.identify(request)))
 
 
+async def budget(account: Annotated[Budget, Depends(account)]) -> Budget:
+    """The same; 429 when nothing is left of it."""
+    await account.afford()
+    return account
+
+
+AccountParam = Annotated[Budget, Depends(account)]
 BudgetParam = Annotated[Budget, Depends(budget)]
