@@ -229,12 +229,16 @@ class FakePersonal:
 class FakeDocuments:
     def __init__(self) -> None:
         self.rows: dict[str, Document] = {}
+        self.held: dict[str, list[Chunk]] = {}
 
     async def get(self, id: str) -> Document | None:
         return self.rows.get(id)
 
     async def list(self, limit: int, after: str | None = None) -> list[Document]:
         return [self.rows[id] for id in sorted(self.rows) if id > (after or "")][:limit]
+
+    async def chunks(self, id: str, start: int = 0, limit: int | None = None) -> list[Chunk]:
+        return self.held.get(id, [])[start:][:limit]
 
     async def count(self) -> tuple[int, int]:
         return len(self.rows), sum(row.chunks for row in self.rows.values())

@@ -15,9 +15,9 @@ from fastapi import Depends, Request
 
 from chatbot.adapters.limits import Subject
 from chatbot.bootstrap import Services
-from chatbot.domain import Usage
+from chatbot.domain import LimitReached, Usage
 from chatbot.rag.answer import Event, Sources, Spent, Token
-from chatbot.web import access
+from chatbot.web import access, metrics
 
 CHARACTERS = 4
 """Of text to a token, roughly, where the model had no time to say."""
@@ -35,7 +35,11 @@ class Budget:
 
     async def afford(self) -> None:
         """LimitReached, a 429, when nothing is left of it."""
-        await self._services.limits.afford(self._subjects)
+        try:
+            await self._services.limits.afford(self._subjects)
+        except LimitReached:
+            metrics.LIMITED.labels("tokens").inc()
+            raise
 
     async def counted(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         """The same events. Where the model cannot say what it used, it is reckoned by the length of the texts."""
