@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -13,9 +14,10 @@ import httpx2
 import pytest
 
 from chatbot.bootstrap import Services
-from chatbot.domain import Answer, Message
+from chatbot.domain import Answer, Message, Question
 from chatbot.rag.answer import Cited, Done, Event, Spent, Token
 from chatbot.web import resume
+from chatbot.web.app import create_app
 from chatbot.web.resume import Position
 from tests.unit.fakes import CITATION, DOWN, FakeAnswerer, FakeConversations, FakeOpenAnswers, client_of, fake_services
 from tests.unit.test_web_api import events_of
@@ -139,7 +141,7 @@ class Written:
 
     async def left(self) -> Written:
         await self.answers.add(ID, "visitor:v")
-        async with aclosing(resume.outliving(self.events(), self.answers, ID, self.grace)) as events:
+        async with aclosing(resume.Outliving(self.events(), self.answers, ID, self.grace)) as events:
             assert await anext(events) == Token("It ")
         return self
 
@@ -152,6 +154,48 @@ async def test_it_is_written_on_for_the_grace_and_no_longer() -> None:
     assert (short.complete, long.complete) == (False, True)
     await asyncio.sleep(0.05)
     assert short.answers.rows == {}
+
+
+class Endless(FakeAnswerer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = asyncio.Event()
+
+    async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
+        try:
+            while True:
+                yield Token("word ")
+                await asyncio.sleep(0.01)
+        finally:
+            self.closed.set()
+
+
+@pytest.mark.parametrize("store", [True, False])
+async def test_a_client_that_leaves_before_the_first_piece_stops_it_too(store: bool) -> None:
+    """Straight through ASGI: the connection closes while the response begins."""
+    answerer, begun = Endless(), asyncio.Event()
+    asked = [{"type": "http.request", "body": json.dumps({**ASK, "store": store}).encode(), "more_body": False}]
+    sent = []
+
+    async def receive() -> Any:
+        if asked:
+            return asked.pop()
+        await begun.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+        begun.set()
+        await asyncio.sleep(5)
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/chat", "raw_path": b"/v1/chat", "query_string": b""}
+    services = fake_services(answerer, resume_grace=0.05)
+    await create_app(services)({**scope, "headers": [(b"content-type", b"application/json")]}, receive, send)
+    assert sent == ["http.response.start"]
+    async with asyncio.timeout(1):
+        await answerer.closed.wait()
+    await asyncio.sleep(0.05)
+    assert services.open_answers.rows == services.conversations.rows == {}
 
 
 async def test_it_is_written_on_while_somebody_waits() -> None:

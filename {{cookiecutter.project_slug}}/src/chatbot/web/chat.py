@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
 from chatbot.bootstrap import Services
 from chatbot.domain import EXTRACTIVE
@@ -108,12 +108,9 @@ async def chat(
     )
     events = budget.counted(metrics.measured(exchange.events))
     if streamed:
-        begun, rest = await while_connected(request, opening(events)), events
-        if exchange.message_id:
-            await services.open_answers.add(exchange.message_id, caller.id)
-            rest = resume.outliving(events, services.open_answers, exchange.message_id, services.settings.resume_grace)
-        encode = _Encoder(exchange.conversation_id, exchange.message_id)
-        return EventSourceResponse(encoded(begun, rest, encode, _failure), headers=STREAM_HEADERS)
+        begun = await while_connected(request, opening(events))
+        rest = await _resumable(services, caller.id, exchange.message_id, events)
+        return EventStream(begun, rest, _Encoder(exchange.conversation_id, exchange.message_id), _failure)
     done = await while_connected(request, last(events))
     return ChatAnswer.of(done.answer, exchange.conversation_id, exchange.message_id)
 
@@ -141,23 +138,61 @@ async def last(events: AsyncIterator[Event]) -> Done:
     return done
 
 
-async def encoded(
-    begun: list[Event],
-    rest: AsyncGenerator[Event, None],
-    encode: Callable[[Event], bytes],
-    failure: Callable[[dict[str, Any]], bytes],
+class Events(Protocol):
+    """Those of an answer, which a reader who leaves closes: a generator, or resume.Outliving."""
+
+    def __aiter__(self) -> AsyncIterator[Event]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class EventStream(EventSourceResponse):
+    """An answer as it comes; where it fails, `failure` of the problem is the last piece. However it ends, also before
+    its first piece was sent, `rest` is closed."""
+
+    def __init__(
+        self,
+        begun: list[Event],
+        rest: Events,
+        encode: Callable[[Event], bytes],
+        failure: Callable[[dict[str, Any]], bytes],
+    ) -> None:
+        super().__init__(_encoded(begun, rest, encode, failure), headers=STREAM_HEADERS)
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._rest.aclose()
+
+
+async def _encoded(
+    begun: list[Event], rest: Events, encode: Callable[[Event], bytes], failure: Callable[[dict[str, Any]], bytes]
 ) -> AsyncIterator[bytes]:
-    """The body of a stream; where it fails, `failure` of the problem is its last piece."""
     try:
-        async with aclosing(rest):
-            for event in begun:
-                if data := encode(event):
-                    yield data
-            async for event in rest:
-                if data := encode(event):
-                    yield data
+        for event in begun:
+            if data := encode(event):
+                yield data
+        async for event in rest:
+            if data := encode(event):
+                yield data
     except Exception as error:
         yield failure(problems.from_exception(error))
+
+
+async def _resumable(
+    services: Services, caller_id: str, message_id: str | None, events: AsyncGenerator[Event, None]
+) -> Events:
+    """The events, to be resumed by another request; as they are, when nothing is kept."""
+    if message_id is None:
+        return events
+    try:
+        await services.open_answers.add(message_id, caller_id)
+    except BaseException:
+        await events.aclose()
+        raise
+    return resume.Outliving(events, services.open_answers, message_id, services.settings.resume_grace)
 
 
 async def _resumed(request: Request, services: Services, caller_id: str, position: Position) -> Response:

@@ -83,22 +83,33 @@ async def finished(services: Services, caller_id: str, message_id: str) -> tuple
     return found
 
 
-async def outliving(
-    events: AsyncGenerator[Event, None], answers: OpenAnswers, message_id: str, grace: float
-) -> AsyncGenerator[Event, None]:
-    """The same events, of an answer that was added to `answers`; it is not stopped at once when its reader leaves."""
-    written = asyncio.Queue[Event | Exception | None]()
-    writing, left = asyncio.create_task(_write(events, written)), asyncio.Event()
-    attending = asyncio.create_task(_attend(writing, left, answers, message_id, grace))
-    _attending.add(attending)
-    attending.add_done_callback(_attending.discard)
-    try:
-        while (event := await written.get()) is not None:
-            if isinstance(event, Exception):
-                raise event
-            yield event
-    finally:
-        left.set()
+class Outliving:
+    """The same events, of an answer that was added to `answers`; closing it does not stop them at once."""
+
+    def __init__(
+        self, events: AsyncGenerator[Event, None], answers: OpenAnswers, message_id: str, grace: float
+    ) -> None:
+        self._written = asyncio.Queue[Event | Exception | None]()
+        self._left = asyncio.Event()
+        writing = asyncio.create_task(_write(events, self._written))
+        attending = asyncio.create_task(_attend(writing, self._left, answers, message_id, grace))
+        _attending.add(attending)
+        attending.add_done_callback(_attending.discard)
+
+    def __aiter__(self) -> Outliving:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._written.get()
+        if event is None:
+            raise StopAsyncIteration
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    async def aclose(self) -> None:
+        """The reader has left."""
+        self._left.set()
 
 
 async def _write(events: AsyncGenerator[Event, None], written: asyncio.Queue[Event | Exception | None]) -> bool:
