@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from mcp.client.client import Client
 
 from tests.processes import NOWHERE, Process, chatbot, serving, until
 
@@ -131,7 +132,7 @@ def test_a_url_from_its_request_to_its_passages(environ: dict[str, str]) -> None
 
 @pytest.mark.slow
 def test_a_bomb_fails_and_the_worker_lives(bot: Bot) -> None:
-    job = bot.done(bot.upload(b"<div>" * 100_000, "deep.html"))
+    job = bot.done(bot.upload(b"<div><!--</div>-->" * 50_000, "deep.html"))
     assert (job["state"], job["attempts"]) == ("failed", 1)
     assert job["error"] == "deep.html cannot be read: it takes too long (PARSE_SECONDS)."
     assert bot.done(bot.upload(ROOFS))["state"] == "succeeded"
@@ -225,3 +226,20 @@ def test_the_official_openai_client_asks_and_streams(bot: Bot) -> None:
         assert "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices) == message.content
         assert chunks[-1].usage
         assert bot.client.get("/v1/conversations").json()["conversations"] == []
+
+
+@pytest.mark.slow
+async def test_the_official_mcp_client_searches_reads_and_asks(bot: Bot) -> None:
+    assert bot.done(bot.upload(ROOFS))["state"] == "succeeded"
+    async with Client(str(bot.client.base_url).rstrip("/") + "/mcp") as assistant:
+        found: Any = (await assistant.call_tool("search", {"query": QUESTION})).structured_content
+        passage = found["passages"][0]
+        part: Any = (await assistant.call_tool("get_document", {"id": passage["document_id"]})).structured_content
+        assert part["document"]["source"] == "roofs.md"
+        assert [each["chunk_id"] for each in part["passages"]] == [passage["chunk_id"]]
+        assert part["next"] is None
+        answer: Any = (await assistant.call_tool("ask", {"question": QUESTION})).structured_content
+        assert "within two minutes" in answer["answer"]
+        assert [each["document_id"] for each in answer["citations"]] == [passage["document_id"]]
+        unknown = await assistant.call_tool("get_document", {"id": "unknown"})
+        assert unknown.is_error

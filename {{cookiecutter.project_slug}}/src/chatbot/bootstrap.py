@@ -26,6 +26,7 @@ from chatbot.adapters.jobs import Jobs
 from chatbot.adapters.keys import Keys
 from chatbot.adapters.lexical import LexicalIndex
 from chatbot.adapters.limits import Limits
+from chatbot.adapters.open_answers import OpenAnswers
 from chatbot.adapters.personal import Personal
 from chatbot.adapters.sandbox import Sandbox
 from chatbot.pipeline.ingest import Ingester, ensure_index
@@ -55,6 +56,7 @@ class Services:
     limits: Limits
     issuer: oidc.Issuer | None
     conversations: Conversations
+    open_answers: OpenAnswers
     conversing: Conversing
     personal: Personal
 
@@ -122,6 +124,7 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         limits=limits,
         issuer=issuer,
         conversations=conversations,
+        open_answers=part("open_answers", lambda: OpenAnswers(database)),
         conversing=conversing,
         personal=part("personal", lambda: Personal(database, conversations)),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import Counter, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from chatbot.domain import InvalidConfiguration, Unavailable, UnreadableDocument
 
@@ -26,6 +26,7 @@ STAGE_SECONDS = Histogram(
 )
 MODEL_TOKENS = Counter("llm_tokens", "Tokens that the language model read and wrote, by its own count", ["kind"])
 MODEL_COST = Counter("llm_cost", "What they cost, in the currency of LLM_PRICE_INPUT and LLM_PRICE_OUTPUT")
+MODEL_BREAKER = Gauge("llm_breaker_state", "0: calls go through; 1: one does, as a probe; 2: the model is left alone")
 JOBS_FINISHED = Counter("jobs_finished", "Attempts that ended; pending: another will follow", ["kind", "outcome"])
 JOB_SECONDS = Histogram("job_duration_seconds", "One attempt", ["kind"], buckets=LONG)
 INGESTED_DOCUMENTS = Counter("ingested_documents", "Documents that became findable")

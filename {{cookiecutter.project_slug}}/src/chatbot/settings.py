@@ -74,6 +74,9 @@ class Settings(secrets.Variables, BaseSettings):
         default=SecretStr(""), description="What the collector wants, e.g. authorization=Bearer%20KEY"
     )
     shutdown_grace: float = Field(default=25, gt=0, le=3600, description="Seconds to finish work after SIGTERM")
+    resume_grace: float = Field(
+        default=0.5, ge=0, le=60, description="Seconds a stream's reader has to come back once its connection closed"
+    )
     worker_concurrency: int = Field(default=2, ge=1, le=256, description="Jobs one worker runs at a time")
     job_lease: float = Field(default=60, ge=1, le=43200, description="Seconds until a dead worker's job is retried")
     job_attempts: int = Field(default=5, ge=1, le=100, description="Attempts before a job is set aside as dead")

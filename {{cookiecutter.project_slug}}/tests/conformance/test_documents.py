@@ -111,6 +111,9 @@ async def test_kept_chunks_move_and_follow_their_documents_language(documents: D
     moved = [replace(second, position=0, language="fr"), replace(first, position=1, language="fr")]
     await documents.replace_chunks(document.id, moved, HASH)
     assert await documents.chunks(document.id) == moved
+    assert await documents.chunks(document.id, 1) == moved[1:]
+    assert await documents.chunks(document.id, 0, 1) == moved[:1]
+    assert await documents.chunks(document.id, 2, 1) == []
 
 
 async def test_replace_chunks_of_a_removed_document(documents: Documents) -> None:

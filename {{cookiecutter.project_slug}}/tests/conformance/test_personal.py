@@ -132,4 +132,4 @@ async def test_every_table_of_callers_is_erased(personal: Personal, database: Da
         JOIN information_schema.tables USING (table_schema, table_name)
         WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND column_name = 'caller_id' ORDER BY table_name
     """)
-    assert [row["table_name"] for row in columns] == ["consents", "conversations"]
+    assert [row["table_name"] for row in columns] == ["consents", "conversations", "open_answers"]

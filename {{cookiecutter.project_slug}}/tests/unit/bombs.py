@@ -107,8 +107,8 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "drawn.pdf": (lambda: pdf(drawn(1000)), MEMORY),
     "pages.pdf": (lambda: pdf(drawn(1), "4 0 R " * 100_000, 100_000), "more than 10,000 pages"),
     "loop.pdf": (lambda: pdf(drawn(1), "2 0 R 2 0 R"), DAMAGED),
-    "deep.html": (lambda: b"<div>" * 100_000 + b"deep", "PARSE_SECONDS"),
-    "deep.md": (lambda: b"<div>" * 100_000 + b"\n\ndeep", "PARSE_SECONDS"),
+    "deep.html": (lambda: b"<div>" * 100_000 + b"deep", "nested too deeply"),
+    "deep.md": (lambda: b"</ul>" * 100_000 + b"<ul>" * 100_000 + b"\n\ndeep", "nested too deeply"),
     "quotes.md": (lambda: b">" * 100_000 + b" deep", "holds no text"),
 }
 """From a name to the file, and to words of its refusal."""
@@ -117,6 +117,7 @@ HARMLESS: dict[str, Callable[[], bytes]] = {
     "brackets.md": lambda: b"[" * 100_000 + b"a",
     "stars.md": lambda: b"*a **a " * 50_000,
     "lists.md": lambda: b"".join(b" " * depth + b"- x\n" for depth in range(2000)),
+    "list.html": lambda: b"<ul>" + b"<li>one<div>more</div>" * 20_000 + b"</ul>",
     "bold.html": lambda: b"<b>" * 100_000 + b"deep",
     "tables.html": lambda: b"<table><tr><td>" * 30_000 + b"deep",
     "claims.pdf": lambda: pdf(drawn(1), "4 0 R", 2_000_000),

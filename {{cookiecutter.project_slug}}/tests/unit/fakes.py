@@ -135,6 +135,8 @@ class FakeConversations:
 
     def __init__(self) -> None:
         self.rows: dict[str, tuple[str, Conversation]] = {}
+        self.open: dict[str, str] = {}
+        """Answers being written, by id: whose."""
         self.error: Exception | None = None
 
     def of(self, caller_id: str) -> list[Conversation]:
@@ -149,6 +151,7 @@ class FakeConversations:
         known = await self.get(conversation_id, caller_id)
         if known is None:
             raise NotFound("There is no conversation of this id.")
+        self.open.pop(message.id, None)
         messages = [*known.messages, replace(message, created_at=now)]
         self.rows[conversation_id] = caller_id, replace(known, updated_at=now, messages=messages)
 
@@ -166,6 +169,10 @@ class FakeConversations:
         owner, conversation = self.rows.get(id, (None, None))
         return conversation if owner == caller_id else None
 
+    async def find(self, message_id: str, caller_id: str) -> tuple[str, Message] | None:
+        found = ((each.id, message) for each in self.of(caller_id) for message in each.messages)
+        return next((each for each in found if each[1].id == message_id), None)
+
     async def delete(self, id: str, caller_id: str) -> bool:
         return await self.get(id, caller_id) is not None and bool(self.rows.pop(id))
 
@@ -176,6 +183,26 @@ class FakeConversations:
                 self.rows[conversation.id] = caller_id, replace(conversation, messages=rated)
                 return True
         return False
+
+
+class FakeOpenAnswers:
+    """Those of conversations in memory; `wanted` lasts until they are done."""
+
+    def __init__(self, conversations: FakeConversations) -> None:
+        self.rows, self.wanted = conversations.open, set[str]()
+
+    async def add(self, message_id: str, caller_id: str) -> None:
+        self.rows[message_id] = caller_id
+
+    async def beat(self, message_id: str) -> bool:
+        return message_id in self.rows and message_id in self.wanted
+
+    async def want(self, message_id: str, caller_id: str) -> bool:
+        self.wanted.add(message_id)
+        return self.rows.get(message_id) == caller_id
+
+    async def remove(self, message_id: str) -> None:
+        self.rows.pop(message_id, None)
 
 
 class FakePersonal:
@@ -202,12 +229,16 @@ class FakePersonal:
 class FakeDocuments:
     def __init__(self) -> None:
         self.rows: dict[str, Document] = {}
+        self.held: dict[str, list[Chunk]] = {}
 
     async def get(self, id: str) -> Document | None:
         return self.rows.get(id)
 
     async def list(self, limit: int, after: str | None = None) -> list[Document]:
         return [self.rows[id] for id in sorted(self.rows) if id > (after or "")][:limit]
+
+    async def chunks(self, id: str, start: int = 0, limit: int | None = None) -> list[Chunk]:
+        return self.held.get(id, [])[start:][:limit]
 
     async def count(self) -> tuple[int, int]:
         return len(self.rows), sum(row.chunks for row in self.rows.values())
@@ -363,6 +394,7 @@ def fake_services(answerer: FakeAnswerer | None = None, model: FakeModel | None 
         limits=FakeLimits(given.get("rate_limit_per_minute", 0), given.get("daily_tokens", 0)),
         issuer=None,
         conversations=conversations,
+        open_answers=FakeOpenAnswers(conversations),
         personal=FakePersonal(conversations),
         conversing=Conversing(answerer, model, conversations),
     )

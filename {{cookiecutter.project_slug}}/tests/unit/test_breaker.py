@@ -1,6 +1,6 @@
 """The circuit breaker, on a clock of its own."""
 
-from chatbot.adapters.breaker import Breaker
+from chatbot.adapters.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
 
 
 class Clock:
@@ -59,3 +59,19 @@ def test_a_probe_that_was_given_up_leaves_its_place_to_the_next() -> None:
     breaker.enter()
     breaker.left()
     assert breaker.enter() == 0
+
+
+def test_it_tells_its_states() -> None:
+    clock, states = Clock(), list[int]()
+    breaker = Breaker(2, 10, clock, states.append)
+    for outcome in (breaker.failed, breaker.failed):
+        breaker.enter()
+        outcome()
+    clock.now += 10
+    for outcome in (breaker.left, breaker.failed):
+        breaker.enter()
+        outcome()
+        clock.now += 10
+    breaker.enter()
+    breaker.succeeded()
+    assert states == [CLOSED, OPEN, HALF_OPEN, OPEN, HALF_OPEN, OPEN, HALF_OPEN, CLOSED]

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.slow
 
 def events_of(text: str) -> list[tuple[str, dict[str, Any]]]:
     """Names and data of a stream's events."""
-    found = re.findall(r"event: (\w+)\ndata: (.*)\n\n", text)
-    assert sum(map(len, re.findall(r"event: \w+\ndata: .*\n\n", text))) == len(text)
+    found = re.findall(r"event: (\w+)\ndata: (.*)\n(?:id: .*\n)?\n", text)
+    assert sum(map(len, re.findall(r"event: \w+\ndata: .*\n(?:id: .*\n)?\n", text))) == len(text)
     return [(name, json.loads(data)) for name, data in found]
 
 

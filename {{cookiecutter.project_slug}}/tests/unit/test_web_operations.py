@@ -117,6 +117,23 @@ async def test_metrics_are_fed(client: httpx2.AsyncClient, services: Services) -
     assert after['queue_depth{queue="jobs"}'] == 1
 
 
+async def test_ratings_and_refusals_are_counted() -> None:
+    rated = [f'chatbot_feedback_total{{rating="{rating}"}}' for rating in ("up", "down")]
+    refused = [f'limit_refusals_total{{limit="{limit}"}}' for limit in ("requests", "tokens")]
+    services = fake_services(rate_limit_per_minute=5, daily_tokens=800)
+    async with client_of(services) as client:
+        client.cookies.set("visitor", "v" * 24)
+        before = await figures(client)
+        answer = (await client.post("/v1/chat", json={"question": "Who pays?"})).json()
+        for rating in ("up", "down"):
+            await client.post("/v1/feedback", json={"message_id": answer["message_id"], "rating": rating})
+        await client.post("/v1/feedback", json={"message_id": "unknown", "rating": "up"})
+        statuses = [(await client.post("/v1/chat", json={"question": "And?"})).status_code for _ in range(2)]
+        after = await figures(client)
+    assert statuses == [429, 429]
+    assert [after[name] - before[name] for name in (*rated, *refused)] == [1, 1, 1, 1]
+
+
 async def test_metrics_without_the_database_leave_its_figures_out(
     client: httpx2.AsyncClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from chatbot.adapters import open_answers
 from chatbot.adapters.database import Database
 from chatbot.domain import Answer, Citation, Conversation, Feedback, Message, NotFound, Turn, Usage
 
@@ -40,6 +41,10 @@ MESSAGES = """
 SELECT messages.*, rating, comment FROM messages LEFT JOIN feedback ON message_id = id
 WHERE conversation_id = %(id)s ORDER BY messages.created_at, id
 """
+FIND = """
+SELECT messages.*, NULL AS rating FROM messages JOIN conversations ON conversations.id = conversation_id
+WHERE messages.id = %(id)s AND caller_id = %(caller)s
+"""
 RATE = """
 INSERT INTO feedback (message_id, rating, comment)
 SELECT messages.id, %(rating)s, %(comment)s FROM messages JOIN conversations ON conversations.id = conversation_id
@@ -64,6 +69,7 @@ class Conversations:
             if await found.fetchone() is None:
                 raise NotFound("There is no conversation of this id.")
             await connection.execute(ADD, _columns(message) | {"conversation_id": conversation_id})
+            await connection.execute(open_answers.REMOVE, {"id": message.id})
 
     async def turns(self, id: str, caller_id: str, limit: int) -> list[Turn]:
         """The last turns, in order. NotFound when the conversation is not the caller's."""
@@ -85,6 +91,11 @@ class Conversations:
             return None
         rows = await self._database.rows(MESSAGES, {"id": id})
         return Conversation(**row, messages=[_message(each) for each in rows])
+
+    async def find(self, message_id: str, caller_id: str) -> tuple[str, Message] | None:
+        """One answer of the caller's, without what was thought of it, and the id of its conversation."""
+        row = await self._database.row(FIND, {"id": message_id, "caller": caller_id})
+        return None if row is None else (row["conversation_id"], _message(row))
 
     async def delete(self, id: str, caller_id: str) -> bool:
         """With its messages and what was thought of them; False when it is not the caller's."""

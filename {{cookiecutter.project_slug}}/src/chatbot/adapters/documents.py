@@ -158,10 +158,11 @@ class Documents:
         rows = await self._database.rows("SELECT id FROM chunks WHERE document_id = %(id)s", {"id": id})
         return {row["id"] for row in rows}
 
-    async def chunks(self, id: str) -> Sequence[Chunk]:
-        """The document's chunks in reading order."""
-        wanted = "SELECT * FROM chunks WHERE document_id = %(id)s ORDER BY position"
-        return [_chunk(row) for row in await self._database.rows(wanted, {"id": id})]
+    async def chunks(self, id: str, start: int = 0, limit: int | None = None) -> Sequence[Chunk]:
+        """The document's chunks in reading order, from that position on; so many, or all."""
+        wanted = "SELECT * FROM chunks WHERE document_id = %(id)s AND position >= %(start)s ORDER BY position"
+        rows = await self._database.rows(f"{wanted} LIMIT %(limit)s", {"id": id, "start": start, "limit": limit})
+        return [_chunk(row) for row in rows]
 
     async def replace_chunks(self, id: str, chunks: Sequence[Chunk], content_hash: str) -> None:
         """Make exactly these chunks findable, in one transaction, then vouch for it with `content_hash`.

@@ -12,6 +12,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chatbot import metrics
 from chatbot.adapters import openai_api
 from chatbot.adapters.breaker import Breaker
 from chatbot.domain import EXTRACTIVE, InvalidConfiguration, ModelUnavailable, Passage, Question, Turn, Usage
@@ -104,7 +105,7 @@ class OpenAICompatible:
         self._connection = (url, api_key)
         self._limits = limits
         self._client: AsyncOpenAI | None = None
-        self._breaker = Breaker(BREAKER_FAILURES, BREAKER_PAUSE)
+        self._breaker = Breaker(BREAKER_FAILURES, BREAKER_PAUSE, told=metrics.MODEL_BREAKER.set)
 
     async def stream(self, question: Question, passages: Sequence[Passage]) -> AsyncGenerator[str | Usage, None]:
         key = new_key()

@@ -21,13 +21,14 @@ SELECT count(DISTINCT conversations.id) AS conversations, count(messages.id) AS 
 FROM conversations LEFT JOIN messages ON conversation_id = conversations.id
 LEFT JOIN feedback ON message_id = messages.id WHERE caller_id = %(caller)s
 """
-ERASE = ("DELETE FROM conversations WHERE caller_id = %(caller)s", "DELETE FROM consents WHERE caller_id = %(caller)s")
+ERASE = [f"DELETE FROM {table} WHERE caller_id = %(caller)s" for table in ("open_answers", "conversations", "consents")]
 AGREE = """
 INSERT INTO consents (caller_id, analytics) VALUES (%(caller)s, %(analytics)s)
 ON CONFLICT (caller_id) DO UPDATE SET analytics = excluded.analytics, updated_at = now()
 """
 OLD = "now() - %(days)s * interval '1 day'"
 PURGE_CONVERSATIONS = f"DELETE FROM conversations WHERE updated_at < {OLD}"
+PURGE_OPEN_ANSWERS = "DELETE FROM open_answers WHERE alive_until < now()"
 PURGE_CONSENTS = f"""
 DELETE FROM consents WHERE updated_at < {OLD}
     AND NOT EXISTS (SELECT FROM conversations WHERE conversations.caller_id = consents.caller_id)
@@ -53,7 +54,7 @@ class Personal:
         values = {"caller": caller_id}
         async with self._database.transaction() as connection:
             counts = await (await connection.execute(COUNT, values)).fetchone() or {}
-            _, consents = [(await connection.execute(each, values)).rowcount for each in ERASE]
+            *_, consents = [(await connection.execute(each, values)).rowcount for each in ERASE]
         return {**counts, "consents": consents}
 
     async def consent(self, caller_id: str) -> Consent:
@@ -68,6 +69,7 @@ class Personal:
     async def purge(self, days: int) -> dict[str, int]:
         """Remove conversations without a new answer for so many days, and what their callers agreed to."""
         async with self._database.transaction() as connection:
+            await connection.execute(PURGE_OPEN_ANSWERS)
             conversations = await connection.execute(PURGE_CONVERSATIONS, {"days": days})
             consents = await connection.execute(PURGE_CONSENTS, {"days": days})
         return {"conversations": conversations.rowcount, "consents": consents.rowcount}

@@ -23,7 +23,7 @@ from chatbot.bootstrap import Services
 from chatbot.domain import Caller, InvalidToken, LimitReached
 from chatbot.domain import Scope as Permission
 from chatbot.settings import LOOPBACK, Settings, scopes, words
-from chatbot.web import problems
+from chatbot.web import metrics, problems
 from chatbot.web.network import forwarded_https, named_locally, network
 from chatbot.web.responses import add_header
 
@@ -48,8 +48,9 @@ logger = logging.getLogger(__name__)
 class Allowed:
     """A route's scope, as a dependency."""
 
-    def __init__(self, scope: Permission) -> None:
+    def __init__(self, scope: Permission, counted: bool) -> None:
         self.scope = scope
+        self.counted = counted
 
     async def __call__(
         self,
@@ -67,14 +68,17 @@ class Allowed:
             raise _needed(request, self.scope) if anonymous else _lacking(self.scope)
         if anonymous and request.method not in READING:
             _own_page(request)
-        if not getattr(request.state, "counted", False) and request.method not in READING:
+        if self.counted and not getattr(request.state, "counted", False) and request.method not in READING:
             request.state.counted = True
-            await _count(request)
+            try:
+                await count(request)
+            except LimitReached as error:
+                raise HTTPException(429, str(error), {"Retry-After": str(error.retry_after)}) from None
 
 
-def allowed(scope: Permission) -> Any:
-    """What a route or a router lists in its `dependencies`."""
-    return Depends(Allowed(scope))
+def allowed(scope: Permission, counted: bool = True) -> Any:
+    """What a route or a router lists in its `dependencies`. One that is not `counted` calls `count` by itself."""
+    return Depends(Allowed(scope, counted))
 
 
 class Admission:
@@ -198,7 +202,8 @@ def _own_page(request: Request) -> None:
         raise HTTPException(403, "Pages of other sites may not do this: CORS_ORIGINS does not name theirs.")
 
 
-async def _count(request: Request) -> None:
+async def count(request: Request) -> None:
+    """One request more on the caller's account. LimitReached when there were too many."""
     services: Services = request.app.state.services
     if not services.settings.rate_limit_per_minute:
         return
@@ -206,8 +211,9 @@ async def _count(request: Request) -> None:
     try:
         pace = await services.limits.take(subjects(request, caller))
     except LimitReached as error:
+        metrics.LIMITED.labels("requests").inc()
         add_header(request.scope, "RateLimit", f'"minute";r=0;t={error.retry_after}')
-        raise HTTPException(429, str(error), {"Retry-After": str(error.retry_after)}) from None
+        raise
     if pace:
         add_header(request.scope, "RateLimit-Policy", f'"minute";q={pace.limit};w=60')
         add_header(request.scope, "RateLimit", f'"minute";r={pace.remaining};t={pace.reset}')

@@ -18,7 +18,20 @@ from fastapi.middleware.cors import CORSMiddleware
 from chatbot.bootstrap import Services, bootstrap
 from chatbot.rotation import changed
 from chatbot.settings import words
-from chatbot.web import access, chat, conversations, documents, health, me, openai, openapi, page, privacy, problems
+from chatbot.web import (
+    access,
+    chat,
+    conversations,
+    documents,
+    health,
+    mcp,
+    me,
+    openai,
+    openapi,
+    page,
+    privacy,
+    problems,
+)
 from chatbot.web.middleware import BodyLimit, RequestLog, RequestSpan
 from chatbot.web.responses import ResponseHeaders
 
@@ -29,11 +42,16 @@ FORM_BYTES = 300_000
 LONGEST_REQUEST = 120.0
 """Seconds that a request may take besides the model."""
 ALLOWED_HEADERS = "Authorization Content-Type X-API-Key X-Request-ID Idempotency-Key Last-Event-ID"
+MCP_HEADERS = "Mcp-Protocol-Version Mcp-Session-Id Mcp-Method Mcp-Name"
 OPENAI_HEADERS = "Arch Helper-Method Lang OS Package-Version Retry-Count Runtime Runtime-Version Timeout"
 """What OpenAI's client for JavaScript tells of itself, after X-Stainless-."""
 CORS: dict[str, Any] = {
     "allow_methods": ["GET", "POST", "DELETE"],
-    "allow_headers": [*ALLOWED_HEADERS.split(), *(f"X-Stainless-{name}" for name in OPENAI_HEADERS.split())],
+    "allow_headers": [
+        *ALLOWED_HEADERS.split(),
+        *MCP_HEADERS.split(),
+        *(f"X-Stainless-{name}" for name in OPENAI_HEADERS.split()),
+    ],
     "expose_headers": ["Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
 }
 """What the pages of CORS_ORIGINS may send and see."""
@@ -51,6 +69,7 @@ def create_app(services: Services) -> FastAPI:
         yield
         stop.set()
         await renewing
+        await app.state.mcp.close()
         await app.state.services.aclose()
 
     # No /docs: FastAPI's pages load their scripts from elsewhere. /openapi.json is what tools read.
@@ -65,6 +84,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.draining = False
+    app.state.mcp = mcp.Serving(services.settings.bot_name)
     largest = int(services.settings.max_document_mb * 1_000_000) + FORM_BYTES
     # The last one is the outermost.
     app.add_middleware(access.Admission)
@@ -75,8 +95,8 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials="*" not in origins, **CORS)
     app.add_middleware(ResponseHeaders)
     problems.install(app)
-    for router in (chat.router, openai.router, conversations.router, me.router, documents.router, health.router):
-        app.include_router(router)
+    for part in (chat, openai, mcp, conversations, me, documents, health):
+        app.include_router(part.router)
     for router in (page.router(services.settings), privacy.router(services.settings)):
         app.include_router(router)
     openapi.install(app)

@@ -15,9 +15,9 @@ from fastapi import Depends, Request
 
 from chatbot.adapters.limits import Subject
 from chatbot.bootstrap import Services
-from chatbot.domain import Usage
+from chatbot.domain import LimitReached, Usage
 from chatbot.rag.answer import Event, Sources, Spent, Token
-from chatbot.web import access
+from chatbot.web import access, metrics
 
 CHARACTERS = 4
 """Of text to a token, roughly, where the model had no time to say."""
@@ -32,6 +32,14 @@ class Budget:
     def __init__(self, services: Services, subjects: list[Subject]) -> None:
         self._services = services
         self._subjects = subjects
+
+    async def afford(self) -> None:
+        """LimitReached, a 429, when nothing is left of it."""
+        try:
+            await self._services.limits.afford(self._subjects)
+        except LimitReached:
+            metrics.LIMITED.labels("tokens").inc()
+            raise
 
     async def counted(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         """The same events. Where the model cannot say what it used, it is reckoned by the length of the texts."""
@@ -65,13 +73,17 @@ class Budget:
         await self._services.limits.spend(self._subjects, usage.prompt_tokens + usage.completion_tokens)
 
 
-async def budget(request: Request) -> Budget:
-    """429 when nothing is left of it."""
+async def account(request: Request) -> Budget:
+    """That of whoever sends the request."""
     services: Services = request.app.state.services
-    caller = await access.identify(request)
-    account = access.subjects(request, caller)
-    await services.limits.afford(account)
-    return Budget(services, account)
+    return Budget(services, access.subjects(request, await access.identify(request)))
 
 
+async def budget(account: Annotated[Budget, Depends(account)]) -> Budget:
+    """The same; 429 when nothing is left of it."""
+    await account.afford()
+    return account
+
+
+AccountParam = Annotated[Budget, Depends(account)]
 BudgetParam = Annotated[Budget, Depends(budget)]

@@ -84,9 +84,10 @@ function asProblem(error, begun) {
   return { word: !navigator.onLine ? "offline" : begun ? "broken" : "unreachable" };
 }
 
-async function call(method, path, body, signal) {
+async function call(method, path, body, signal, last) {
   const headers = { Accept: body?.stream ? "text/event-stream" : "application/json" };
   if (body) headers["Content-Type"] = "application/json";
+  if (last) headers["Last-Event-ID"] = last;
   const response = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal });
   if (response.ok) return response;
   const data = await response.json().catch(() => ({}));
@@ -103,7 +104,8 @@ async function* events(response) {
     for (const block of blocks) {
       const name = /^event: (.*)$/m.exec(block)?.[1];
       const data = /^data: (.*)$/m.exec(block)?.[1];
-      if (name && data) yield [name, JSON.parse(data)];
+      const id = /^id: (.*)$/m.exec(block)?.[1];
+      if (name && data) yield [name, JSON.parse(data), id];
     }
   }
 }
@@ -302,7 +304,7 @@ async function ask(question, model = null) {
   turn.node.scrollIntoView({ block: "start" });
   try {
     const body = { question, stream: true, conversation_id: state.conversation, model };
-    await receive(turn, await call("POST", "v1/chat", body, asking.signal));
+    await receive(turn, (last) => call("POST", "v1/chat", body, asking.signal, last));
     tell("done");
     announce(turn.text);
   } catch (error) {
@@ -319,9 +321,21 @@ function announce(text) {  // once, and not to be found on the page again
   setTimeout(() => { $("spoken").textContent = ""; }, 3000);
 }
 
-async function receive(turn, response) {
+async function receive(turn, request) {  // when the connection breaks, its rest once more
+  try {
+    await read(turn, await request());
+  } catch (error) {
+    if (error.word || error.name === "AbortError" || !turn.last) throw error;
+    await request(turn.last).then((response) => read(turn, response)).catch((again) => {
+      throw again.name === "AbortError" ? again : error;
+    });
+  }
+}
+
+async function read(turn, response) {
   turn.begun = true;
-  for await (const [name, data] of events(response)) {
+  for await (const [name, data, id] of events(response)) {
+    if (id) turn.last = id;
     if (name === "sources") for (const each of data.passages) turn.passages.set(each.chunk_id, each.text);
     if (name === "token") turn.text += data.text;
     if (name === "citation") cite(turn, data);

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
-from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
+from chatbot.bootstrap import Services
 from chatbot.domain import EXTRACTIVE
 from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
-from chatbot.rag.converse import Exchange
-from chatbot.web import metrics, problems, schemas
+from chatbot.web import metrics, problems, resume, schemas
 from chatbot.web.access import allowed
-from chatbot.web.budget import BudgetParam
+from chatbot.web.budget import AccountParam
 from chatbot.web.dependencies import CallerParam, ServicesParam
 from chatbot.web.disconnect import while_connected
+from chatbot.web.resume import Position
 from chatbot.web.schemas import (
     ChatAnswer,
     ChatRequest,
@@ -37,21 +37,27 @@ STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 STREAM_EXAMPLE = """\
 event: sources
 data: {"passages":[{"title":"Carbon pricing","page":12,"text":"…"}],"conversation_id":"2c1f…","message_id":"9b0e…"}
+id: 9b0e…-0-0-0
 
 event: token
 data: {"text":"It weighs more on poorer households "}
+id: 9b0e…-36-0-0
 
 event: token
 data: {"text":"[1]."}
+id: 9b0e…-40-0-0
 
 event: citation
 data: {"number":1,"title":"Carbon pricing","page":12,"quote":"…"}
+id: 9b0e…-40-1-0
 
 event: usage
 data: {"prompt_tokens":812,"completion_tokens":64,"cost":0.0009,"estimated":false}
+id: 9b0e…-40-1-1
 
 event: done
 data: {"answer":"It weighs more on poorer households [1].","citations":[{"number":1}],"conversation_id":"2c1f…"}
+id: 9b0e…-40-1-1
 """
 
 router = APIRouter(
@@ -71,18 +77,26 @@ async def chat(
     request: Request,
     services: ServicesParam,
     caller: CallerParam,
-    budget: BudgetParam,
+    budget: AccountParam,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
+    last_event_id: Annotated[
+        str, Header(pattern=resume.ID, description="The last event of a stream that broke: the rest of it is wanted.")
+    ] = "",
 ) -> Any:
     """Answers from the documents, with citations that were checked against the passages retrieved.
 
     With `stream`, or `Accept: text/event-stream`, as events: **sources** (the passages), **token** (a piece of the
     text) many times, **citation** for each, **usage**, **done** (the whole answer, as without streaming). If something
     fails on the way, the last event is **error**, a problem; what fails before the first word is an ordinary 503.
+    When the connection breaks, the same request with the `id` of the last event as `Last-Event-ID` brings the rest.
 
     Question and answer are kept in a conversation once the answer is complete, unless `store` is false. With its
     `conversation_id` the next question is understood from them.
     """
+    streamed = body.stream or "text/event-stream" in accept
+    if streamed and last_event_id:
+        return await _resumed(request, services, caller.id, Position.of(last_event_id))
+    await budget.afford()
     exchange = await services.conversing.begin(
         caller.id,
         body.question,
@@ -93,10 +107,10 @@ async def chat(
         store=body.store,
     )
     events = budget.counted(metrics.measured(exchange.events))
-    if body.stream or "text/event-stream" in accept:
+    if streamed:
         begun = await while_connected(request, opening(events))
-        pieces = encoded(begun, events, partial(_encode, exchange=exchange), _failure)
-        return EventSourceResponse(pieces, headers=STREAM_HEADERS)
+        rest = await _resumable(services, caller.id, exchange.message_id, events)
+        return EventStream(begun, rest, _Encoder(exchange.conversation_id, exchange.message_id), _failure)
     done = await while_connected(request, last(events))
     return ChatAnswer.of(done.answer, exchange.conversation_id, exchange.message_id)
 
@@ -124,43 +138,100 @@ async def last(events: AsyncIterator[Event]) -> Done:
     return done
 
 
-async def encoded(
-    begun: list[Event],
-    rest: AsyncGenerator[Event, None],
-    encode: Callable[[Event], bytes],
-    failure: Callable[[dict[str, Any]], bytes],
+class Events(Protocol):
+    """Those of an answer, which a reader who leaves closes: a generator, or resume.Outliving."""
+
+    def __aiter__(self) -> AsyncIterator[Event]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class EventStream(EventSourceResponse):
+    """An answer as it comes; where it fails, `failure` of the problem is the last piece. However it ends, also before
+    its first piece was sent, `rest` is closed."""
+
+    def __init__(
+        self,
+        begun: list[Event],
+        rest: Events,
+        encode: Callable[[Event], bytes],
+        failure: Callable[[dict[str, Any]], bytes],
+    ) -> None:
+        super().__init__(_encoded(begun, rest, encode, failure), headers=STREAM_HEADERS)
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._rest.aclose()
+
+
+async def _encoded(
+    begun: list[Event], rest: Events, encode: Callable[[Event], bytes], failure: Callable[[dict[str, Any]], bytes]
 ) -> AsyncIterator[bytes]:
-    """The body of a stream; where it fails, `failure` of the problem is its last piece."""
     try:
-        async with aclosing(rest):
-            for event in begun:
-                if data := encode(event):
-                    yield data
-            async for event in rest:
-                if data := encode(event):
-                    yield data
+        for event in begun:
+            if data := encode(event):
+                yield data
+        async for event in rest:
+            if data := encode(event):
+                yield data
     except Exception as error:
         yield failure(problems.from_exception(error))
 
 
-def _encode(event: Event, exchange: Exchange) -> bytes:
-    ids = {"conversation_id": exchange.conversation_id, "message_id": exchange.message_id}
-    match event:
-        case Sources(passages=passages):
-            return _format("sources", schemas.Sources(passages=[PassageView.of(each) for each in passages], **ids))
-        case Token(text=text):
-            return _format("token", Piece(text=text))
-        case Cited(citation=citation):
-            return _format("citation", CitationView.model_validate(citation))
-        case Spent(usage=usage):
-            return _format("usage", UsageView.model_validate(usage))
-        case Done(answer=answer):
-            return _format("done", ChatAnswer.of(answer, **ids))
+async def _resumable(
+    services: Services, caller_id: str, message_id: str | None, events: AsyncGenerator[Event, None]
+) -> Events:
+    """The events, to be resumed by another request; as they are, when nothing is kept."""
+    if message_id is None:
+        return events
+    try:
+        await services.open_answers.add(message_id, caller_id)
+    except BaseException:
+        await events.aclose()
+        raise
+    return resume.Outliving(events, services.open_answers, message_id, services.settings.resume_grace)
+
+
+async def _resumed(request: Request, services: Services, caller_id: str, position: Position) -> Response:
+    """What follows the position, once the answer is complete."""
+    conversation_id, message = await while_connected(request, resume.finished(services, caller_id, position.message_id))
+    encode = _Encoder(conversation_id, message.id, position)
+    pieces = [encode(event) for event in resume.rest(message, position)]
+    return Response(b"".join(pieces), media_type="text/event-stream", headers=STREAM_HEADERS)
+
+
+class _Encoder:
+    """Events as a stream has them; with ids, if the answer is kept, from that position on."""
+
+    def __init__(self, conversation_id: str | None, message_id: str | None, position: Position | None = None) -> None:
+        self._ids = {"conversation_id": conversation_id, "message_id": message_id}
+        self._position = position or (Position(message_id) if message_id else None)
+
+    def __call__(self, event: Event) -> bytes:
+        if self._position:
+            self._position = self._position.after(event)
+        return _format(*self._event(event), str(self._position) if self._position else None)
+
+    def _event(self, event: Event) -> tuple[str, BaseModel]:
+        match event:
+            case Sources(passages=passages):
+                return "sources", schemas.Sources(passages=[PassageView.of(each) for each in passages], **self._ids)
+            case Token(text=text):
+                return "token", Piece(text=text)
+            case Cited(citation=citation):
+                return "citation", CitationView.model_validate(citation)
+            case Spent(usage=usage):
+                return "usage", UsageView.model_validate(usage)
+            case Done(answer=answer):
+                return "done", ChatAnswer.of(answer, **self._ids)
 
 
 def _failure(problem: dict[str, Any]) -> bytes:
     return _format("error", Problem(**problem))
 
 
-def _format(name: str, data: BaseModel) -> bytes:
-    return format_sse_event(event=name, data_str=data.model_dump_json())
+def _format(name: str, data: BaseModel, id: str | None = None) -> bytes:
+    return format_sse_event(event=name, data_str=data.model_dump_json(), id=id)

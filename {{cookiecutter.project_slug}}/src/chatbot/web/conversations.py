@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
 from chatbot.domain import Conversation, Feedback
-from chatbot.web import problems
+from chatbot.web import metrics, problems
 from chatbot.web.access import allowed
 from chatbot.web.dependencies import CallerParam, IdParam, ServicesParam
 from chatbot.web.schemas import (
@@ -79,6 +79,7 @@ async def give_feedback(body: FeedbackRequest, services: ServicesParam, caller: 
     """On an answer of your own, by its `message_id`; given again, it replaces what you said before."""
     if not await services.conversations.rate(body.message_id, caller.id, Feedback(body.rating, body.comment)):
         raise HTTPException(404, "There is no answer of this id.")
+    metrics.FEEDBACK.labels(body.rating).inc()
     return FeedbackView(rating=body.rating, comment=body.comment)
 
 

@@ -15,7 +15,7 @@ from typing import get_args
 from prometheus_client import Counter, Gauge, Histogram
 
 from chatbot.bootstrap import Services
-from chatbot.domain import EXTRACTIVE, JobState
+from chatbot.domain import EXTRACTIVE, JobState, Rating
 from chatbot.metrics import REASONS, reason
 from chatbot.rag.answer import Done, Event, Token
 
@@ -32,6 +32,9 @@ FIRST_TOKEN_SECONDS = Histogram("first_token_seconds", "From question to the fir
 ANSWER_SECONDS = Histogram(
     "answer_duration_seconds", "From question to complete answer", ["writer"], buckets=ANSWER_BUCKETS
 )
+FEEDBACK = Counter("chatbot_feedback", "Ratings given; one that is changed counts again", ["rating"])
+LIMITED = Counter("limit_refusals", "Requests refused over a limit, at HTTP a 429", ["limit"])
+MCP_CALLS = Counter("mcp_calls", "Tools called by assistants, at /mcp", ["tool", "outcome"])
 JOBS = Gauge("jobs", "Jobs on record, the same in every web process", ["state"])
 QUEUE_DEPTH = Gauge("queue_depth", "Messages not yet worked off, the same in every web process", ["queue"])
 CORPUS = Gauge("corpus_size", "What can be searched, the same in every web process", ["unit"])
@@ -39,6 +42,13 @@ CORPUS = Gauge("corpus_size", "What can be searched, the same in every web proce
 # At 0 from the start, so that the first of its kind is seen to happen.
 for each in (*REASONS, "no_evidence", "client_left"):
     UNANSWERED.labels(each)
+for each in get_args(Rating):
+    FEEDBACK.labels(each)
+for each in ("requests", "tokens"):
+    LIMITED.labels(each)
+for each in ("search", "ask", "get_document", "unknown"):
+    MCP_CALLS.labels(each, "succeeded")
+    MCP_CALLS.labels(each, "failed")
 
 logger = logging.getLogger(__name__)
 

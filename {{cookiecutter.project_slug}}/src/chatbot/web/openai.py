@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from fastapi.sse import EventSourceResponse, format_sse_event
+from fastapi.sse import format_sse_event
 from starlette.exceptions import HTTPException
 
 from chatbot.domain import EXTRACTIVE, Answer, Citation, Language, Usage
@@ -25,7 +25,7 @@ from chatbot.rag.answer import Done, Event, Sources, Token
 from chatbot.web import metrics, openai_errors, problems
 from chatbot.web.access import allowed
 from chatbot.web.budget import BudgetParam
-from chatbot.web.chat import STREAM_HEADERS, encoded, last, opening
+from chatbot.web.chat import EventStream, last, opening
 from chatbot.web.dependencies import CallerParam, ServicesParam
 from chatbot.web.disconnect import while_connected
 from chatbot.web.openai_schemas import (
@@ -78,8 +78,7 @@ async def create_chat_completion(
     completion = _Completion(body)
     if body.stream:
         begun = await while_connected(request, opening(events))
-        chunks = encoded(begun, events, completion.encode, completion.failure)
-        return EventSourceResponse(chunks, headers=STREAM_HEADERS)
+        return EventStream(begun, events, completion.encode, completion.failure)
     return completion.whole((await while_connected(request, last(events))).answer)
 
 

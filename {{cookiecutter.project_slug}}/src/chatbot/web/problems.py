@@ -136,11 +136,11 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [_field_error(item) for item in error.errors()]
+    errors = [field_error(item) for item in error.errors()]
     return respond(422, "The request is malformed.", errors=errors)
 
 
-def _field_error(item: Mapping[str, Any]) -> dict[str, str]:
+def field_error(item: Mapping[str, Any]) -> dict[str, str]:
     """Where and what, in our words or pydantic's; neither the value nor a name that the client made up."""
     if item["type"] == "extra_forbidden":
         return {"pointer": "#", "detail": "There is a field that is not known here"}

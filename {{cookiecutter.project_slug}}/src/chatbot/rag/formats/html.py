@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -13,6 +14,13 @@ from chatbot.rag.formats.outline import Outline, code, one_line
 from chatbot.rag.formats.text import decode
 
 OPENED = re.compile(r"<([A-Za-z][A-Za-z0-9]*)\s[^<>]*>")
+BLOCK_TAGS = """
+address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer header hgroup main
+menu nav ol section summary ul
+"""
+BLOCK = re.compile(rf"<(/?)(?:{'|'.join(BLOCK_TAGS.split())})\b", re.IGNORECASE)
+DEEPEST = 10_000
+"""Blocks within blocks. The time to read them grows with the square of it, and no page comes near."""
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 CELLS = ("td", "th")
 INLINE_TAGS = """
@@ -23,7 +31,7 @@ INLINE = frozenset([*INLINE_TAGS.split(), *CELLS, "-text"])
 
 
 def read(content: bytes, name: str) -> ParsedDocument:
-    tree = LexborHTMLParser(decode(content))
+    tree = _tree(decode(content))
     html_hidden.remove(tree)
     title = tree.css_first("title")
     root = tree.css_first("main") or tree.css_first("article") or tree.body
@@ -36,7 +44,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
 
 def text(fragment: str) -> str:
     """The words of a fragment of HTML."""
-    tree = LexborHTMLParser(fragment)
+    tree = _tree(fragment)
     html_hidden.remove(tree)
     body = tree.body
     parts = []
@@ -55,6 +63,14 @@ def hidden_by(fragment: str, hidden: str = "") -> str:
         if node is not None and html_hidden.is_hidden(node) and f"</{name}" not in fragment[opened.end() :].lower():
             return name
     return ""
+
+
+def _tree(markup: str) -> LexborHTMLParser:
+    """RecursionError for what is nested too deeply."""
+    steps = (-1 if block[1] else 1 for block in BLOCK.finditer(markup)) if markup.count("<") > DEEPEST else ()
+    if max(accumulate(steps, lambda depth, step: max(depth + step, 0)), default=0) > DEEPEST:
+        raise RecursionError
+    return LexborHTMLParser(markup)
 
 
 def _fill(outline: Outline, root: LexborNode) -> None:
