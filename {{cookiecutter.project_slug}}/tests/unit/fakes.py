@@ -202,12 +202,19 @@ class FakePersonal:
 class FakeDocuments:
     def __init__(self) -> None:
         self.rows: dict[str, Document] = {}
+        self.chunks: list[Chunk] = []
 
     async def get(self, id: str) -> Document | None:
         return self.rows.get(id)
 
     async def list(self, limit: int, after: str | None = None) -> list[Document]:
         return [self.rows[id] for id in sorted(self.rows) if id > (after or "")][:limit]
+
+    async def stretch(self, id: str, start: int, limit: int) -> list[Chunk]:
+        return [each for each in self.chunks if each.document_id == id and each.position >= start][:limit]
+
+    async def position(self, id: str, chunk_id: str) -> int | None:
+        return next((each.position for each in self.chunks if (each.document_id, each.id) == (id, chunk_id)), None)
 
     async def count(self) -> tuple[int, int]:
         return len(self.rows), sum(row.chunks for row in self.rows.values())

@@ -171,10 +171,14 @@ async def _known(services: Services, given: str) -> Caller:
 
 
 def _visitor(request: Request, settings: Settings) -> Caller:
-    """A visitor, known by a cookie that is set with the first answer."""
-    visitor = request.cookies.get(VISITOR, "")
-    if not re.fullmatch("[A-Za-z0-9_-]{24}", visitor):
-        visitor = secrets.token_urlsafe(18)
+    """A visitor, known by a cookie that is set with the first answer.
+
+    In a frame of another site browsers keep no cookie: there the page makes the value, and sends it as a header.
+    """
+    given = request.cookies.get(VISITOR, ""), request.headers.get("x-visitor", "")
+    known, offered = (each if re.fullmatch("[A-Za-z0-9_-]{24}", each) else "" for each in given)
+    visitor = known or offered or secrets.token_urlsafe(18)
+    if not known:
         request.state.newcomer = True
         secure = request.scope.get("scheme") == "https" or forwarded_https(request, settings.trusted_proxies)
         cookie = Response()

@@ -18,7 +18,20 @@ from fastapi.middleware.cors import CORSMiddleware
 from chatbot.bootstrap import Services, bootstrap
 from chatbot.rotation import changed
 from chatbot.settings import words
-from chatbot.web import access, chat, conversations, documents, health, me, openai, openapi, page, privacy, problems
+from chatbot.web import (
+    access,
+    chat,
+    conversations,
+    documents,
+    embed,
+    health,
+    me,
+    openai,
+    openapi,
+    page,
+    privacy,
+    problems,
+)
 from chatbot.web.middleware import BodyLimit, RequestLog, RequestSpan
 from chatbot.web.responses import ResponseHeaders
 
@@ -77,8 +90,8 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     for router in (chat.router, openai.router, conversations.router, me.router, documents.router, health.router):
         app.include_router(router)
-    for router in (page.router(services.settings), privacy.router(services.settings)):
-        app.include_router(router)
+    for pages in (page, privacy, embed):
+        app.include_router(pages.router(services.settings))
     openapi.install(app)
     return app
 
