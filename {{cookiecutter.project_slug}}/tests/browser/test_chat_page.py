@@ -113,9 +113,7 @@ async def test_the_keyboard_is_enough(opened: Opened, addresses: Addresses) -> N
     await expect(marker).to_be_focused()
 
 
-async def test_a_key_is_asked_for_and_kept_in_the_tab(
-    opened: Opened, urls: dict[str, str], services: Services
-) -> None:
+async def test_a_key_is_asked_for_and_kept_in_the_tab(opened: Opened, urls: dict[str, str], services: Services) -> None:
     model = {"LLM_URL": "http://127.0.0.1:1/v1", "LLM_MODEL": "none"}
     _, key = await services.keys.create("a reader", frozenset({"ask"}))
     with serving({**urls, **NAMED, **model, "ANONYMOUS_SCOPES": "none"}) as (_, client):

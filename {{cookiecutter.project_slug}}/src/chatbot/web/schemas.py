@@ -300,9 +300,7 @@ class DocumentPassage(_View):
 
     @classmethod
     def of(cls, chunk: Chunk) -> DocumentPassage:
-        return cls(
-            chunk_id=chunk.id, position=chunk.position, page=chunk.page, heading=chunk.heading, text=chunk.text
-        )
+        return cls(chunk_id=chunk.id, position=chunk.position, page=chunk.page, heading=chunk.heading, text=chunk.text)
 
 
 class DocumentText(_View):
