@@ -25,7 +25,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 NAMED = {"BOT_NAME": "Chatbot", "BOT_LANGUAGE": "en"}
 QUIET = "disable-gpu disable-quic disable-background-networking disable-component-update disable-sync no-first-run"
 """The browser asks nobody for anything but the pages of the tests."""
-PATIENCE = 6_000
+PATIENCE = 30_000
 """Milliseconds, on a machine that is busy."""
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 ROOFED = ("Slate", "Thatch", "Tiled", "Mossy", "Zinc", "Snowy", "Gravel", "Turf", "Glass")

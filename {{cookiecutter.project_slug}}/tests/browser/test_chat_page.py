@@ -47,6 +47,7 @@ async def test_a_conversation_from_question_to_deletion(
         await reader.button(word).click()
         await expect(reader.panel).to_contain_text(f"{first} roofs")
         await expect(reader.button(word)).to_be_hidden()
+        await expect(page.locator("#source-text")).to_be_focused()
     assert await reader.panel.get_by_role("heading", level=3).count() == 9
     assert await barriers(page) == []
     await page.keyboard.press("Escape")

@@ -17,20 +17,14 @@ for (const name of ["localStorage", "sessionStorage"])
 """
 
 
-@pytest.mark.parametrize("script", ["", NO_STORAGE], ids=["storage", "no-storage"])
-async def test_a_conversation_in_the_frame(opened: Opened, addresses: Addresses, script: str) -> None:
-    page = await opened(addresses.host, script=script)
+async def test_a_conversation_in_the_frame(opened: Opened, addresses: Addresses) -> None:
+    page = await opened(addresses.host)
     opener = page.get_by_role("button", name="Ask Chatbot")
     await opener.click()
     reader = Reader(page.frame_locator("iframe"))
     await expect(reader.question).to_be_focused()
-    await reader.ask(QUESTION)
-    await reader.answered()
-    await reader.ask("And thatch?")
-    await reader.answered(2)
+    await conversation(reader)
     assert await page.context.cookies() == []
-    await expect(reader.page.locator("#list li")).to_have_count(1)
-    assert await barriers(page) == []
 
     await reader.page.locator("article .marker").first.click()
     await reader.opened(QUOTED)
@@ -43,14 +37,26 @@ async def test_a_conversation_in_the_frame(opened: Opened, addresses: Addresses,
     await expect(opener).to_have_attribute("aria-expanded", "false")
 
 
-async def test_on_a_phone_it_covers_the_page(opened: Opened, addresses: Addresses) -> None:
-    page = await opened(addresses.host, viewport=PHONE, reduced_motion="reduce")
+async def test_on_a_phone_it_covers_the_page_and_works_without_any_storage(
+    opened: Opened, addresses: Addresses
+) -> None:
+    page = await opened(addresses.host, viewport=PHONE, reduced_motion="reduce", script=NO_STORAGE)
     await page.get_by_role("button", name="Ask Chatbot").click()
     panel = page.get_by_role("dialog", name="Chatbot")
     assert await panel.bounding_box() == {"x": 0, "y": 0, **PHONE}
+    await conversation(Reader(page.frame_locator("iframe")))
     assert await barriers(page) == []
     await page.get_by_role("button", name="Close the chat").click()
     await expect(panel).to_be_hidden()
+
+
+async def conversation(reader: Reader) -> None:
+    """A question and one that goes on from it: the bot knows who asks."""
+    await reader.ask(QUESTION)
+    await reader.answered()
+    await reader.ask("And thatch?")
+    await reader.answered(2)
+    await expect(reader.page.locator("#list li")).to_have_count(1)
 
 
 async def test_a_site_that_is_not_named_cannot_show_it(opened: Opened, addresses: Addresses) -> None:

@@ -26,6 +26,7 @@ async function openSource(citation, text) {
   if (!page) return;
   if (!citation.title) describe(page.document.title, page.document.source, null);
   Object.assign(shown, { passages: page.passages, next: page.next });
+  $("source-text").lang = page.document.language;
   drawPassages();
   showCited();
 }
@@ -94,8 +95,10 @@ function drawPassages() {
     if (i === cited) showMarked(node, passage.text, citation.quote || passage.text);
     else node.textContent = onceOnly(passages, i, cited);
   }
+  const focused = document.activeElement;
   $("before").hidden = !passages[0].position;
   $("after").hidden = shown.next === null;
+  if (focused.hidden) $("source-text").focus({ preventScroll: true });
 }
 
 function onceOnly(passages, i, cited) {  // without the words that the passage next to it, on the cited one's side, has
