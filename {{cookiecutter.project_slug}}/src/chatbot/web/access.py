@@ -24,7 +24,7 @@ from chatbot.domain import Caller, InvalidToken, LimitReached
 from chatbot.domain import Scope as Permission
 from chatbot.settings import LOOPBACK, Settings, scopes, words
 from chatbot.web import problems
-from chatbot.web.network import forwarded_https, named_locally, network
+from chatbot.web.network import by_tls, named_locally, network
 from chatbot.web.responses import add_header
 
 VISITOR = "visitor"
@@ -180,7 +180,7 @@ def _visitor(request: Request, settings: Settings) -> Caller:
     visitor = known or offered or secrets.token_urlsafe(18)
     if not known:
         request.state.newcomer = True
-        secure = request.scope.get("scheme") == "https" or forwarded_https(request, settings.trusted_proxies)
+        secure = by_tls(request, settings.trusted_proxies)
         cookie = Response()
         cookie.set_cookie(VISITOR, visitor, KEPT, httponly=True, samesite="lax", secure=secure)
         add_header(request.scope, "Set-Cookie", cookie.headers["set-cookie"])
