@@ -100,6 +100,7 @@ class Settings(secrets.Variables, BaseSettings):
         default=0, ge=0, le=10, description="Reverse proxies in front, whose X-Forwarded-For is believed"
     )
     cors_origins: str = Field(default="", description="Other sites whose pages may use the API, or *; empty: none")
+    embed_origins: str = Field(default="", description="Other sites that may show the chat in a frame; empty: none")
 
     # The bot
     bot_name: str = Field(default="Chatbot", min_length=1, max_length=80, description="The name users see")
@@ -182,6 +183,13 @@ class Settings(secrets.Variables, BaseSettings):
     def _origins(cls, value: str) -> str:
         if not all(each == "*" or re.fullmatch(r"https?://[^/?#@*\s]+", each) for each in words(value)):
             raise ValueError("should be * or origins such as https://www.example.org, without a path")
+        return value
+
+    @field_validator("embed_origins")
+    @classmethod
+    def _named_origins(cls, value: str) -> str:
+        if not all(re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", each) for each in words(value)):
+            raise ValueError("should be origins such as https://www.example.org, without a path")
         return value
 
     @classmethod

@@ -42,6 +42,18 @@ async def test_registering_again_replaces_the_original_and_leaves_what_can_be_fo
     assert await documents.count() == (1, 1)
 
 
+async def test_a_document_is_read_from_any_of_its_chunks(documents: Documents) -> None:
+    document, other = await register(documents), await register(documents, "docs/b.md")
+    chunks = [chunk(document, f"c{n}", n) for n in (0, 1, 2, 3)]
+    await documents.replace_chunks(document.id, [*reversed(chunks)], HASH)
+    await documents.replace_chunks(other.id, [chunk(other, "other")], HASH)
+    assert await documents.chunks(document.id, 1, 2) == chunks[1:3]
+    assert await documents.chunks(document.id, 3, 9) == chunks[3:]
+    assert await documents.chunks(document.id, 4, 9) == []
+    assert await documents.position(document.id, "c2") == 2
+    assert await documents.position(document.id, "other") is await documents.position("absent", "c2") is None
+
+
 async def test_an_announced_document_waits_for_its_content(documents: Documents) -> None:
     document = await documents.announce("https://example.org/a", "a", {"year": 2024})
     assert (document.id, document.chunks) == (document_id("https://example.org/a"), 0)

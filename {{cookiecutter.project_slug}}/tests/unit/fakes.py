@@ -240,6 +240,9 @@ class FakeDocuments:
     async def chunks(self, id: str, start: int = 0, limit: int | None = None) -> list[Chunk]:
         return self.held.get(id, [])[start:][:limit]
 
+    async def position(self, id: str, chunk_id: str) -> int | None:
+        return next((each.position for each in self.held.get(id, []) if each.id == chunk_id), None)
+
     async def count(self) -> tuple[int, int]:
         return len(self.rows), sum(row.chunks for row in self.rows.values())
 

@@ -125,6 +125,20 @@ async def test_a_visitor_is_known_again_by_a_cookie(client: httpx2.AsyncClient, 
     assert "set-cookie" not in (await client.post("/v1/chat", json=ASK)).headers
 
 
+async def test_where_no_cookie_is_kept_a_visitor_is_known_by_what_the_page_sends(services: Services) -> None:
+    value, headers = "a" * 24, {"X-Visitor": "a" * 24}
+    async with client_of(services) as client:
+        asked = await client.post("/v1/chat", json={"question": "Who pays?"}, headers=headers)
+        assert client.cookies["visitor"] == value
+    path = f"/v1/conversations/{asked.json()['conversation_id']}"
+    for visitor, status in ({"X-Visitor": value}, 200), ({"X-Visitor": "b" * 24}, 404), ({"X-Visitor": "a"}, 404):
+        async with client_of(services) as client:
+            assert (await client.get(path, headers=visitor)).status_code == status
+    async with client_of(services) as client:
+        client.cookies["visitor"] = "c" * 24
+        assert (await client.get(path, headers=headers)).status_code == 404
+
+
 async def test_the_cookie_is_for_tls_only_where_a_proxy_ends_it() -> None:
     async with client_of(fake_services(trusted_proxies=1)) as client:
         response = await client.post("/v1/chat", json=ASK, headers={"X-Forwarded-Proto": "https"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi import Request
 
-from chatbot.web.network import named_locally, network
+from chatbot.web.network import named_locally, network, origin
 
 
 def request(peer: str | None, *forwarded: str) -> Request:
@@ -56,3 +56,18 @@ def test_network(peer: str | None, forwarded: list[str], proxies: int, expected:
 def test_named_locally(host: str, local: bool) -> None:
     asked = Request({"type": "http", "headers": [(b"host", host.encode())]})
     assert named_locally(asked) == local
+
+
+@pytest.mark.parametrize(
+    ("scheme", "forwarded", "proxies", "expected"),
+    [
+        ("http", "", 0, "http://bot.example.org:8000"),
+        ("https", "", 0, "https://bot.example.org:8000"),
+        ("http", "https", 1, "https://bot.example.org:8000"),
+        ("http", "http, https", 1, "https://bot.example.org:8000"),
+        ("http", "https", 0, "http://bot.example.org:8000"),  # anybody can write it
+    ],
+)
+def test_what_the_client_calls_us_by(scheme: str, forwarded: str, proxies: int, expected: str) -> None:
+    headers = [(b"host", b"bot.example.org:8000"), (b"x-forwarded-proto", forwarded.encode())]
+    assert origin(Request({"type": "http", "scheme": scheme, "headers": headers}), proxies) == expected

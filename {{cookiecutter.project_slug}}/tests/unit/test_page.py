@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from chatbot.settings import Settings, home
-from chatbot.web import page
+from chatbot.web import embed, page
 from tests.unit.fakes import client_of, fake_services
 
 pytestmark = pytest.mark.slow
 
-FILES = {name: (page.FOLDER / f"chat.{name}").read_text("utf-8") for name in ("html", "css", "js", "words.json")}
+FILES = {name: (page.FOLDER / f"chat.{name}").read_text("utf-8") for name in ("html", "css", "words.json")}
+FILES["js"] = "".join((page.FOLDER / name).read_text("utf-8") for name in page.SCRIPTS)
 WORDS: dict[str, dict[str, Any]] = json.loads(FILES["words.json"])
 SUGGESTIONS = [question for words in WORDS.values() for question in words["suggestions"]]
 
@@ -78,12 +79,14 @@ async def test_nothing_comes_from_elsewhere_and_no_attribute_holds_script_or_sty
     assert not re.search(r"@import|url\(|import\(|importScripts|WebSocket|EventSource|sendBeacon", text)
     assert FILES["js"].count("fetch(") == 1
     paths = {path.rstrip("/") for path in re.findall(r'["`](\w*:?/*v1/[^"`$?]*)', FILES["js"])}
-    assert paths == {"v1/chat", "v1/feedback", "v1/conversations"}
+    assert paths == {"v1/chat", "v1/feedback", "v1/conversations", "v1/documents"}
 
 
-def test_text_is_never_made_into_html_or_script() -> None:
+@pytest.mark.parametrize("script", [*page.SCRIPTS, "privacy.js", "embed.js"])
+def test_text_is_never_made_into_html_or_script(script: str) -> None:
     ways = r"innerHTML|outerHTML|insertAdjacentHTML|setHTML|document\.write|DOMParser|createContextualFragment|srcdoc"
-    assert not re.search(ways + r"|\beval\b|\bFunction\(|javascript:", FILES["js"])
+    text = (page.FOLDER / script).read_text("utf-8")
+    assert not re.search(ways + r"|\beval\b|\bFunction\(|javascript:", text)
 
 
 def test_both_languages_have_all_words_with_the_same_places_for_values() -> None:
@@ -138,3 +141,23 @@ def test_a_name_is_written_once_and_as_text() -> None:
     text = page.page(settings)
     assert text.count("BOT_WORDS &lt;i&gt;") == 2
     assert "<i>" not in text
+
+
+async def test_no_other_site_may_show_the_pages_unless_it_is_named() -> None:
+    origins = "https://www.example.org http://localhost:8080"
+    for settings, ancestors in (({}, "'none'"), ({"embed_origins": origins}, origins)):
+        async with client_of(fake_services(**settings)) as client:
+            for path in ("/", "/privacy"):
+                policy = (await client.get(path)).headers["content-security-policy"]
+                assert policy.endswith(f"; frame-ancestors {ancestors}")
+            script = await client.get("/embed.js")
+            assert script.status_code == (200 if settings else 404)
+            assert settings or "EMBED_ORIGINS" in script.json()["detail"]
+
+
+def test_the_script_for_other_sites_holds_the_name_as_data() -> None:
+    settings = Settings.model_construct(bot_name='Lab "; alert(1); //', bot_language="fr")
+    text = embed.script(settings)
+    [found] = re.findall(r"const words = (.*);\n", text)
+    assert json.loads(found)["en"]["open"] == 'Ask Lab "; alert(1); //'
+    assert "BOT_" not in text

@@ -72,6 +72,8 @@ def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CORS_ORIGINS", "https://www.example.org/page"),
         ("CORS_ORIGINS", "www.example.org"),
         ("CORS_ORIGINS", "https://*.example.org"),
+        ("EMBED_ORIGINS", "*"),
+        ("EMBED_ORIGINS", "https://www.example.org; script-src *"),
         ("RATE_LIMIT_PER_MINUTE", "-1"),
     ],
 )

@@ -43,6 +43,8 @@ async def test_chat_answers_with_checked_citations(client: httpx2.AsyncClient) -
                 "page": 12,
                 "heading": "Results",
                 "quote": "weighs on poor households",
+                "passage_url": "/#passage=d1/c1",
+                "original_url": None,
             }
         ],
         "grounded": True,

@@ -68,7 +68,7 @@ async def test_an_answer_has_its_citations_as_annotations_and_as_a_list(sdk: ope
     assert text == ANSWER + LISTED
     [annotation] = choice.message.annotations or []
     cited = annotation.url_citation
-    assert (annotation.type, cited.title, cited.url) == ("url_citation", "Carbon pricing", "carbon.pdf")
+    assert (annotation.type, cited.title, cited.url) == ("url_citation", "Carbon pricing", "http://bot/#passage=d1/c1")
     assert text[cited.start_index : cited.end_index] == "[1]"
     assert text[: cited.start_index] == "It weighs on poor households "
     usage = completion.usage
@@ -109,9 +109,10 @@ async def test_every_marker_has_its_annotation_and_nothing_else_has() -> None:
     other = replace(CITATION, number=2, title="Two\n<b>lines</b> ](http://evil.example/)", page=None, source="a_b.md")
     web = replace(CITATION, number=3, title="https://hal.science/hal-1", source="https://hal.science/hal-1", page=None)
     answer = Answer("é [1] et [2][1], non [9]\u2060 [3].", [CITATION, other, web], True, "fr", "fake")
-    found = [each.url_citation for each in url_citations(answer)]
+    found = [each.url_citation for each in url_citations(answer, "http://bot")]
     assert [answer.text[each.start_index : each.end_index] for each in found] == ["[1]", "[2]", "[1]", "[3]"]
-    assert [each.url for each in found] == ["carbon.pdf", "a_b.md", "carbon.pdf", "https://hal.science/hal-1"]
+    assert {each.url for each in found[:3]} == {"http://bot/#passage=d1/c1"}
+    assert found[3].url == "https://hal.science/hal-1#:~:text=weighs%20on%20poor%20households"
     listed = sources(answer).split("\n")
     assert listed[2:5] == ["Sources :", "", "- [1] Carbon pricing, p. 12, carbon.pdf"]
     assert listed[5].startswith("- [2] Two lines ")

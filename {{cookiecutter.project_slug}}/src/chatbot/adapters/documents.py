@@ -58,6 +58,9 @@ WRITE_POSTINGS = """
 INSERT INTO postings (term, chunk_key, frequency, length)
 SELECT * FROM unnest(%(terms)s::text[], %(keys)s::bigint[], %(frequencies)s::smallint[], %(lengths)s::int[])
 """
+CHUNKS = """
+SELECT * FROM chunks WHERE document_id = %(id)s AND position >= %(start)s ORDER BY position LIMIT %(limit)s
+"""
 PASSAGES = """
 SELECT chunks.*, documents.title, documents.source, documents.metadata
 FROM chunks JOIN documents ON documents.id = document_id WHERE chunks.id = ANY(%(ids)s)
@@ -160,9 +163,14 @@ class Documents:
 
     async def chunks(self, id: str, start: int = 0, limit: int | None = None) -> Sequence[Chunk]:
         """The document's chunks in reading order, from that position on; so many, or all."""
-        wanted = "SELECT * FROM chunks WHERE document_id = %(id)s AND position >= %(start)s ORDER BY position"
-        rows = await self._database.rows(f"{wanted} LIMIT %(limit)s", {"id": id, "start": start, "limit": limit})
+        rows = await self._database.rows(CHUNKS, {"id": id, "start": start, "limit": limit})
         return [_chunk(row) for row in rows]
+
+    async def position(self, id: str, chunk_id: str) -> int | None:
+        """Where in the document the chunk stands; None when it is gone."""
+        wanted = "SELECT position FROM chunks WHERE id = %(chunk_id)s AND document_id = %(id)s"
+        row = await self._database.row(wanted, {"chunk_id": chunk_id, "id": id})
+        return None if row is None else row["position"]
 
     async def replace_chunks(self, id: str, chunks: Sequence[Chunk], content_hash: str) -> None:
         """Make exactly these chunks findable, in one transaction, then vouch for it with `content_hash`.

@@ -24,7 +24,7 @@ from chatbot.domain import Caller, InvalidToken, LimitReached
 from chatbot.domain import Scope as Permission
 from chatbot.settings import LOOPBACK, Settings, scopes, words
 from chatbot.web import metrics, problems
-from chatbot.web.network import forwarded_https, named_locally, network
+from chatbot.web.network import by_tls, named_locally, network
 from chatbot.web.responses import add_header
 
 VISITOR = "visitor"
@@ -175,12 +175,16 @@ async def _known(services: Services, given: str) -> Caller:
 
 
 def _visitor(request: Request, settings: Settings) -> Caller:
-    """A visitor, known by a cookie that is set with the first answer."""
-    visitor = request.cookies.get(VISITOR, "")
-    if not re.fullmatch("[A-Za-z0-9_-]{24}", visitor):
-        visitor = secrets.token_urlsafe(18)
+    """A visitor, known by a cookie that is set with the first answer.
+
+    In a frame of another site browsers keep no cookie: there the page makes the value, and sends it as a header.
+    """
+    given = request.cookies.get(VISITOR, ""), request.headers.get("x-visitor", "")
+    known, offered = (each if re.fullmatch("[A-Za-z0-9_-]{24}", each) else "" for each in given)
+    visitor = known or offered or secrets.token_urlsafe(18)
+    if not known:
         request.state.newcomer = True
-        secure = request.scope.get("scheme") == "https" or forwarded_https(request, settings.trusted_proxies)
+        secure = by_tls(request, settings.trusted_proxies)
         cookie = Response()
         cookie.set_cookie(VISITOR, visitor, KEPT, httponly=True, samesite="lax", secure=secure)
         add_header(request.scope, "Set-Cookie", cookie.headers["set-cookie"])

@@ -23,6 +23,7 @@ from chatbot.web import (
     chat,
     conversations,
     documents,
+    embed,
     health,
     mcp,
     me,
@@ -97,8 +98,8 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     for part in (chat, openai, mcp, conversations, me, documents, health):
         app.include_router(part.router)
-    for router in (page.router(services.settings), privacy.router(services.settings)):
-        app.include_router(router)
+    for pages in (page, privacy, embed):
+        app.include_router(pages.router(services.settings))
     openapi.install(app)
     return app
 

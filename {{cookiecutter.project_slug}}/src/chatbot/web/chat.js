@@ -46,7 +46,8 @@ function translate(root) {
 }
 
 function preferred() {  // storage may be forbidden
-  try { return localStorage.language in words && localStorage.language; } catch { return ""; }
+  const asked = new URLSearchParams(location.search).get("language");  // by the page that embeds this one
+  try { return [localStorage.language, asked].find((each) => each in words); } catch { return asked in words && asked; }
 }
 
 function prefer(language) {
@@ -72,8 +73,10 @@ function tell(word) {
 
 // The server
 
+const GATEWAY = [502, 504];  // a proxy answers in its place
+
 function problemOf(data, wait = 0) {  // RFC 9457, with our own words where we have some
-  const word = data.fallback ? "model_down" : `status_${data.status}`;
+  const word = data.fallback ? "model_down" : GATEWAY.includes(data.status) ? "unreachable" : `status_${data.status}`;
   const detail = data.errors?.map((each) => each.detail).join(" ") || data.detail;
   return { word: word in words.en ? word : "failed", detail, wait, fallback: data.fallback };
 }
@@ -88,7 +91,7 @@ async function call(method, path, body, signal, last) {
   const headers = { Accept: body?.stream ? "text/event-stream" : "application/json" };
   if (body) headers["Content-Type"] = "application/json";
   if (last) headers["Last-Event-ID"] = last;
-  const response = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal });
+  const response = await request(path, { method, headers, body: body && JSON.stringify(body), signal });
   if (response.ok) return response;
   const data = await response.json().catch(() => ({}));
   throw problemOf({ ...data, status: response.status }, Number(response.headers.get("Retry-After")));
@@ -156,7 +159,8 @@ function writeInline(turn, parent, text) {
 // Sources
 
 function sourceButton(turn, citation, text, parent, className) {
-  const node = button(text, parent, () => openSource(turn, citation), className);
+  const known = () => turn.passages.get(citation.chunk_id) ?? citation.quote;  // until the document comes
+  const node = button(text, parent, () => openSource(citation, known()), className);
   node.ariaHasPopup = "dialog";
   return node;
 }
@@ -171,32 +175,6 @@ function listSource(turn, citation) {
   element("b", citation.number, node);
   element("small", place(citation), element("span", citation.title + " ", node));
   turn.sources.hidden = false;
-}
-
-function place(citation) {
-  return [citation.page && `${say("page")} ${citation.page}`, citation.heading].filter(Boolean).join(", ");
-}
-
-function openSource(turn, citation) {
-  const isLink = /^https?:\/\//i.test(citation.source);
-  $("source-title").textContent = `[${citation.number}] ${citation.title}`;
-  $("source-place").textContent = [place(citation), isLink ? "" : citation.source].filter(Boolean).join(" · ");
-  $("source-link").parentElement.hidden = !isLink;
-  // Only PDFs have pages, and their viewers know where to open.
-  const [address, fragment = ""] = citation.source.split(/(?=#)/);
-  if (isLink) $("source-link").href = address + (citation.page ? `#page=${citation.page}` : fragment);
-  showMarked($("source-text"), turn.passages.get(citation.chunk_id) ?? citation.quote, citation.quote);
-  $("source").showModal();
-  $("source-text").querySelector("mark")?.scrollIntoView({ block: "nearest" });
-}
-
-function showMarked(node, text, quote) {  // a quote has single spaces where the passage may break its lines
-  const escaped = quote.trim().split(/\s+/).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  const found = quote.trim() && new RegExp(escaped.join("\\s+")).exec(text);
-  node.replaceChildren(found ? text.slice(0, found.index) : text);
-  if (!found) return;
-  element("mark", found[0], node);
-  node.append(text.slice(found.index + found[0].length));
 }
 
 // Turns: a question with its answer
@@ -275,7 +253,8 @@ async function attempt(done, act, failed) {  // says what became of it, and whet
 }
 
 function withSources(turn) {
-  const line = (each) => `[${each.number}] ${[each.title, place(each), each.source].filter(Boolean).join(", ")}`;
+  const about = (each) => [each.title, place(each), each.original_url ?? each.source, addressOf(each)];
+  const line = (each) => `[${each.number}] ${about(each).filter(Boolean).join(", ")}`;
   return [turn.text, [...turn.citations.values()].map(line).join("\n")].filter(Boolean).join("\n\n");
 }
 
@@ -438,7 +417,7 @@ function listConversation({ id, title }) {
 }
 
 async function remove(id) {
-  if (!confirm(say("sure"))) return;
+  if (!await confirmed(say("sure"))) return;
   if (!await attempt("ready", () => call("DELETE", `v1/conversations/${id}`))) return;
   if (id === state.conversation) begin();
   else await listConversations();
@@ -448,6 +427,22 @@ async function remove(id) {
 
 function closeMenu() {
   if ($("history").matches(":popover-open")) $("history").hidePopover();
+}
+
+// The access key
+
+async function useKey() {
+  if (!await attempt("key_taken", () => call("GET", "v1/conversations"), "ready")) return;
+  if (state.conversation) await openConversation(state.conversation);
+  else await listConversations();
+  if (shown.waits) openSource(shown.citation, shown.passages[0].text);
+  else $("question").focus();
+}
+
+function forgetKey() {
+  remember("access-key", "");
+  showKeyForms(false);
+  begin();
 }
 
 // What people do
@@ -467,9 +462,20 @@ $("question").addEventListener("keydown", (event) => {
 $("stop").addEventListener("click", () => state.asking?.abort());
 $("new").addEventListener("click", begin);
 $("more").addEventListener("click", () => listConversations(state.next));
+$("before").addEventListener("click", readBefore);
+$("after").addEventListener("click", readAfter);
 $("source").addEventListener("click", (event) => { if (event.target === $("source")) $("source").close(); });
+$("source").addEventListener("close", closeSource);
+window.addEventListener("hashchange", openAddress);
+document.addEventListener("key", useKey);
+$("forget").addEventListener("click", forgetKey);
 $("language").addEventListener("click", () => prefer(state.language === "en" ? "fr" : "en"));
+
+if (framed) window.addEventListener("focus", () => {  // browsers do not let a frame take it by itself
+  if (document.activeElement === document.body) $("question").focus();
+});
 
 speak(preferred() || document.documentElement.lang);
 if (state.conversation) openConversation(state.conversation);
 else listConversations();
+openAddress();

@@ -16,9 +16,20 @@ from chatbot.domain import Document, UnreadableDocument
 from chatbot.web import problems
 from chatbot.web.access import allowed
 from chatbot.web.dependencies import ID, IdParam, ServicesParam
-from chatbot.web.schemas import DocumentPage, DocumentView, JobView, MetadataBody, Upload, UrlBody
+from chatbot.web.schemas import (
+    DocumentPage,
+    DocumentPassage,
+    DocumentText,
+    DocumentView,
+    JobView,
+    MetadataBody,
+    Upload,
+    UrlBody,
+)
 
 MAX_NAME = 255
+MAX_POSITION = 2**31 - 1
+"""The largest that the database's column takes."""
 URL_BODY_BYTES = 256_000
 JSON = "application/json"
 URL_BODY = {"requestBody": {"content": {JSON: {"schema": {"$ref": "#/components/schemas/UrlBody"}}}, "required": True}}
@@ -165,6 +176,41 @@ async def get_document(id: IdParam, services: ServicesParam) -> DocumentView:
     if found is None:
         raise HTTPException(404, "There is no document of this id.")
     return _view(found)
+
+
+@router.get(
+    "/documents/{id}/passages",
+    tags=["documents"],
+    dependencies=[allowed("ask")],
+    summary="Read a document",
+    response_model=DocumentText,
+    responses=problems.responses(404),
+)
+async def read_document(
+    id: IdParam,
+    services: ServicesParam,
+    around: Annotated[
+        str | None, Query(pattern=ID, description="A passage to have in the midst, in place of `start`.")
+    ] = None,
+    start: Annotated[int, Query(ge=0, le=MAX_POSITION, description="The position to begin at.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 20,
+) -> DocumentText:
+    """What was read of it, as passages in reading order. One may begin with the words that end the one before it."""
+    document = await services.documents.get(id)
+    if document is None:
+        raise HTTPException(404, "There is no document of this id.")
+    if around is not None:
+        position = await services.documents.position(id, around)
+        if position is None:
+            raise HTTPException(404, "The document has no passage of this id, or not any more.")
+        start = max(0, position - limit // 2)
+    found = await services.documents.chunks(id, start, limit + 1)
+    passages = [DocumentPassage.of(each) for each in found[:limit]]
+    return DocumentText(
+        document=_view(document),
+        passages=passages,
+        next=passages[-1].position + 1 if len(found) > limit else None,
+    )
 
 
 @router.delete(

@@ -32,9 +32,16 @@ def named_locally(request: Request) -> bool:
     return "." not in name or name.endswith(".localhost") or bool(_network(name))
 
 
-def forwarded_https(request: Request, proxies: int) -> bool:
-    """Whether the proxy in front of us says that the client came by TLS."""
-    return proxies > 0 and request.headers.get("x-forwarded-proto", "").split(",")[-1].strip() == "https"
+def by_tls(request: Request, proxies: int) -> bool:
+    """Whether the client came by TLS, to us or, as it says, to the proxy in front of us."""
+    forwarded = request.headers.get("x-forwarded-proto", "").split(",")[-1].strip()
+    return request.scope.get("scheme") == "https" or (proxies > 0 and forwarded == "https")
+
+
+def origin(request: Request, proxies: int) -> str:
+    """What the client calls us by, e.g. https://bot.example.org: good for an answer to this very client only."""
+    scheme = "https" if by_tls(request, proxies) else "http"
+    return f"{scheme}://{request.headers.get('host', '')}"
 
 
 def _network(text: str) -> str:

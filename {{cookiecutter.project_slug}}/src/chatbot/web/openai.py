@@ -22,12 +22,13 @@ from starlette.exceptions import HTTPException
 from chatbot.domain import EXTRACTIVE, Answer, Citation, Language, Usage
 from chatbot.rag import safe
 from chatbot.rag.answer import Done, Event, Sources, Token
-from chatbot.web import metrics, openai_errors, problems
+from chatbot.web import addresses, metrics, openai_errors, problems
 from chatbot.web.access import allowed
 from chatbot.web.budget import BudgetParam
 from chatbot.web.chat import EventStream, last, opening
 from chatbot.web.dependencies import CallerParam, ServicesParam
 from chatbot.web.disconnect import while_connected
+from chatbot.web.network import origin
 from chatbot.web.openai_schemas import (
     Annotation,
     AnswerChoice,
@@ -75,7 +76,7 @@ async def create_chat_completion(
         caller.id, body.question, extractive=body.model == EXTRACTIVE, store=False, turns=body.turns
     )
     events = budget.counted(metrics.measured(exchange.events))
-    completion = _Completion(body)
+    completion = _Completion(body, origin(request, services.settings.trusted_proxies))
     if body.stream:
         begun = await while_connected(request, opening(events))
         return EventStream(begun, events, completion.encode, completion.failure)
@@ -98,14 +99,15 @@ async def retrieve_model(model: Annotated[str, Path(max_length=200)], services: 
 class _Completion:
     """One answer in OpenAI's words, at once or in chunks."""
 
-    def __init__(self, body: ChatCompletionRequest) -> None:
+    def __init__(self, body: ChatCompletionRequest, bot: str) -> None:
+        self._bot = bot
         self._usage = bool(body.stream_options and body.stream_options.include_usage)
         self._id = f"chatcmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
         self._model = EXTRACTIVE if body.model == EXTRACTIVE else BOT
 
     def whole(self, answer: Answer) -> ChatCompletion:
-        message = AnswerMessage(content=answer.text + sources(answer), annotations=url_citations(answer))
+        message = AnswerMessage(content=answer.text + sources(answer), annotations=url_citations(answer, self._bot))
         choices = [AnswerChoice(message=message)]
         return ChatCompletion(
             id=self._id, created=self._created, model=self._model, choices=choices, usage=_usage(answer.usage)
@@ -129,7 +131,8 @@ class _Completion:
 
     def _end(self, answer: Answer) -> bytes:
         listed = self._delta({"content": sources(answer)}) if answer.citations else b""
-        final = self._delta({"annotations": [each.model_dump() for each in url_citations(answer)]}, "stop")
+        annotations = [each.model_dump() for each in url_citations(answer, self._bot)]
+        final = self._delta({"annotations": annotations}, "stop")
         usage = self._chunk([], _usage(answer.usage).model_dump()) if self._usage else b""
         return listed + final + usage + format_sse_event(data_str="[DONE]")
 
@@ -141,15 +144,17 @@ class _Completion:
         return _data({**about, "choices": choices, **({"usage": usage} if self._usage else {})})
 
 
-def url_citations(answer: Answer) -> list[Annotation]:
-    """One for each marker in the text."""
+def url_citations(answer: Answer, bot: str) -> list[Annotation]:
+    """One for each marker in the text. Of a document that is not on the web, the bot itself shows the passage."""
     cited = {citation.number: citation for citation in answer.citations}
     markers = [marker for marker in MARKER.finditer(answer.text) if int(marker[1]) in cited]
-    return [Annotation(url_citation=_citation(cited[int(marker[1])], *marker.span())) for marker in markers]
+    return [Annotation(url_citation=_citation(cited[int(marker[1])], bot, *marker.span())) for marker in markers]
 
 
-def _citation(citation: Citation, start: int, end: int) -> UrlCitation:
-    return UrlCitation(url=citation.source, title=_line(citation.title), start_index=start, end_index=end)
+def _citation(citation: Citation, bot: str, start: int, end: int) -> UrlCitation:
+    original = addresses.original(citation.source, citation.page, citation.quote)
+    url = original or bot + addresses.passage(citation.document_id, citation.chunk_id)
+    return UrlCitation(url=url, title=_line(citation.title), start_index=start, end_index=end)
 
 
 def sources(answer: Answer) -> str:

@@ -120,7 +120,7 @@ def _last_question(messages: list[ChatMessage]) -> int:
 class UrlCitation(BaseModel):
     """A source, where the text refers to it."""
 
-    url: str = Field(description="The document's URL; of a document that has none, the file's name.")
+    url: str = Field(description="The document on the web, at the page or words; else where the bot shows the passage.")
     title: str = Field(examples=["Carbon pricing and inequality"])
     start_index: int = Field(description="Where the marker, such as `[1]`, begins in the text.")
     end_index: int = Field(description="The position after its last character.")

@@ -1,4 +1,4 @@
-"""The chat page: chat.html with its style, script and words in it. It needs nothing from elsewhere, and no build.
+"""The chat page: chat.html with its style, scripts and words in it. It needs nothing from elsewhere, and no build.
 
 Its words are in chat.words.json, in every language; the first questions it suggests are settings.
 """
@@ -15,16 +15,17 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from chatbot.settings import Settings
+from chatbot.settings import Settings, words
 
 FOLDER = Path(__file__).parent
+SCRIPTS = ("session.js", "source.js", "chat.js")
 MANUAL = "docs"
 """The corpus that the questions in chat.words.json are about."""
 
 
 def router(settings: Settings) -> APIRouter:
     text = page(settings)
-    headers = secured(text)
+    headers = secured(text, settings)
     pages = APIRouter(include_in_schema=False)
 
     @pages.get("/", response_class=HTMLResponse)
@@ -37,7 +38,7 @@ def router(settings: Settings) -> APIRouter:
 def page(settings: Settings) -> str:
     parts = {
         "<style></style>": f"<style>\n{_read('chat.css')}</style>",
-        "<script></script>": f"<script>\n{_read('chat.js')}</script>",
+        "<script></script>": f"<script>\n{''.join(map(_read, SCRIPTS))}</script>",
         "BOT_WORDS": json.dumps(_words(settings), ensure_ascii=False).replace("<", "\\u003c"),
         "BOT_LANGUAGE": settings.bot_language,
         "BOT_NAME": html.escape(settings.bot_name),
@@ -45,8 +46,9 @@ def page(settings: Settings) -> str:
     return re.sub("|".join(parts), lambda place: parts[place[0]], _read("chat.html"))
 
 
-def secured(text: str) -> dict[str, str]:
-    """The headers of a page: what stands in it may run and style, and nothing else."""
+def secured(text: str, settings: Settings) -> dict[str, str]:
+    """The headers of a page: what stands in it may run and style, and nothing else; who may show it in a frame."""
+    frames = " ".join(words(settings.embed_origins)) or "'none'"
     policy = "; ".join(
         [
             "default-src 'none'",
@@ -56,19 +58,19 @@ def secured(text: str) -> dict[str, str]:
             "img-src data:",
             "base-uri 'none'",
             "form-action 'none'",
-            "frame-ancestors 'none'",
+            f"frame-ancestors {frames}",
         ]
     )
     return {"Content-Security-Policy": policy}
 
 
 def _words(settings: Settings) -> dict[str, dict[str, object]]:
-    words: dict[str, dict[str, object]] = json.loads(_read("chat.words.json"))
+    texts: dict[str, dict[str, object]] = json.loads(_read("chat.words.json"))
     for language, set_ in (("en", settings.suggested_questions_en), ("fr", settings.suggested_questions_fr)):
         questions = [question.strip() for question in set_.split("|") if question.strip()]
         if questions or settings.corpus != MANUAL:
-            words[language]["suggestions"] = questions
-    return words
+            texts[language]["suggestions"] = questions
+    return texts
 
 
 def _read(name: str) -> str:

@@ -12,7 +12,8 @@ from fastapi.responses import HTMLResponse
 from chatbot.settings import Settings
 from chatbot.web.page import secured
 
-FILE = Path(__file__).with_name("privacy.html")
+FOLDER = Path(__file__).parent
+SCRIPTS = ("session.js", "privacy.js")
 
 WORDS = {
     "en": {
@@ -36,7 +37,7 @@ WORDS = {
 
 def router(settings: Settings) -> APIRouter:
     text = page(settings)
-    headers = secured(text)
+    headers = secured(text, settings)
     pages = APIRouter(include_in_schema=False)
 
     @pages.get("/privacy", response_class=HTMLResponse)
@@ -47,12 +48,19 @@ def router(settings: Settings) -> APIRouter:
 
 
 def page(settings: Settings) -> str:
-    head, english, french, tail = FILE.read_text(encoding="utf-8").split("<!-- section -->\n")
+    head, english, french, tail = _read("privacy.html").split("<!-- section -->\n")
     sections = english + french if settings.bot_language == "en" else french + english
     words = {f"{name}_{language}": text for language in WORDS for name, text in _sentences(settings, language).items()}
     return Template(head + sections + tail).substitute(
-        words, name=html.escape(settings.bot_name), language=settings.bot_language
+        words,
+        name=html.escape(settings.bot_name),
+        language=settings.bot_language,
+        script="".join(map(_read, SCRIPTS)),
     )
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def _sentences(settings: Settings, language: str) -> dict[str, str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, computed_field
 
-from chatbot.domain import Answer, Conversation, JobState, Language, Message, Passage, PersonalRecord, Rating
+from chatbot.domain import Answer, Chunk, Conversation, JobState, Language, Message, Passage, PersonalRecord, Rating
+from chatbot.web import addresses
 
 
 def _printable(text: str) -> str:
@@ -71,6 +72,16 @@ class CitationView(_View):
     page: int | None = Field(description="1-based; null where the format has no pages.", examples=[12])
     heading: str = Field(description="The headings above the passage, outermost first.", examples=["Results"])
     quote: str = Field(description="The words of the passage that carry the answer, verbatim.")
+
+    @computed_field(description="Where the chat page shows the passage, marked, in its document.")  # type: ignore[prop-decorator]
+    @property
+    def passage_url(self) -> str:
+        return addresses.passage(self.document_id, self.chunk_id)
+
+    @computed_field(description="The document on the web, at the page or the quoted words; null for a file.")  # type: ignore[prop-decorator]
+    @property
+    def original_url(self) -> str | None:
+        return addresses.original(self.source, self.page, self.quote)
 
 
 class UsageView(_View):
@@ -276,6 +287,28 @@ class DocumentView(_View):
 class DocumentPage(_View):
     documents: list[DocumentView] = Field(description="In the order of their ids.")
     next: str | None = Field(description="Pass it as `after` to get the next page; null on the last.")
+
+
+class DocumentPassage(_View):
+    """A passage in its place."""
+
+    chunk_id: str
+    position: int = Field(description="0 is the document's first.")
+    page: int | None
+    heading: str
+    text: str
+
+    @classmethod
+    def of(cls, chunk: Chunk) -> DocumentPassage:
+        return cls(chunk_id=chunk.id, position=chunk.position, page=chunk.page, heading=chunk.heading, text=chunk.text)
+
+
+class DocumentText(_View):
+    """A document, and a stretch of what was read of it."""
+
+    document: DocumentView
+    passages: list[DocumentPassage] = Field(description="In reading order.")
+    next: int | None = Field(description="Pass it as `start` to read on; null at the end.")
 
 
 class JobView(_View):
