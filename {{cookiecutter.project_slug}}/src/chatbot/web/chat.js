@@ -300,12 +300,12 @@ function announce(text) {  // once, and not to be found on the page again
   setTimeout(() => { $("spoken").textContent = ""; }, 3000);
 }
 
-async function receive(turn, request) {  // when the connection breaks, its rest once more
+async function receive(turn, send) {  // when the connection breaks, its rest once more
   try {
-    await read(turn, await request());
+    await read(turn, await send());
   } catch (error) {
     if (error.word || error.name === "AbortError" || !turn.last) throw error;
-    await request(turn.last).then((response) => read(turn, response)).catch((again) => {
+    await send(turn.last).then((response) => read(turn, response)).catch((again) => {
       throw again.name === "AbortError" ? again : error;
     });
   }
