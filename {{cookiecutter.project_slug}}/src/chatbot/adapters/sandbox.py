@@ -43,7 +43,12 @@ class Sandbox:
         """As `parse.parse`, elsewhere. UnreadableDocument; Unavailable when no process can be started."""
         seconds = self._seconds + len(content) // 1_000_000
         order = {"name": name, "memory": self._memory, "seconds": seconds}
-        child = await asyncio.to_thread(_start)
+        starting = asyncio.ensure_future(asyncio.to_thread(_start))
+        try:
+            child = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(_abandon)
+            raise
         try:
             message = json.dumps(order).encode() + b"\n" + content
             output, late = await asyncio.to_thread(_exchange, child, message, seconds * PATIENCE, self._memory)
@@ -61,6 +66,14 @@ def _start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment)
     except OSError as error:
         raise Unavailable("The parser", f"its process does not start ({error.strerror}).") from None
+
+
+def _abandon(starting: asyncio.Future[subprocess.Popen[bytes]]) -> None:
+    """End a process that was started for a task which had been cancelled meanwhile."""
+    if not starting.exception():
+        child = starting.result()
+        child.kill()
+        threading.Thread(target=child.communicate).start()
 
 
 def _exchange(child: subprocess.Popen[bytes], message: bytes, seconds: float, most: int) -> tuple[bytes, bool]:

@@ -302,16 +302,16 @@ function announce(text) {  // once, and not to be found on the page again
 
 async function receive(turn, send) {  // when the connection breaks, its rest once more
   try {
-    await read(turn, await send());
+    await follow(turn, await send());
   } catch (error) {
     if (error.word || error.name === "AbortError" || !turn.last) throw error;
-    await send(turn.last).then((response) => read(turn, response)).catch((again) => {
+    await send(turn.last).then((response) => follow(turn, response)).catch((again) => {
       throw again.name === "AbortError" ? again : error;
     });
   }
 }
 
-async function read(turn, response) {
+async function follow(turn, response) {
   turn.begun = true;
   for await (const [name, data, id] of events(response)) {
     if (id) turn.last = id;

@@ -34,6 +34,7 @@ function visitor() {  // in place of the cookie, which browsers keep from frames
 async function request(path, options = {}) {
   const who = identity();
   const response = await fetch(path, { ...options, headers: { ...options.headers, ...who } });
+  if (who.Authorization !== identity().Authorization) return response;  // it says nothing of the key given meanwhile
   if (response.status === 401) askForKey("Authorization" in who);
   else if ("Authorization" in who) showKeyForms(false);
   return response;
