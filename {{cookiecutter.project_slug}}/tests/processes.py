@@ -33,6 +33,9 @@ NOWHERE = {
     "QUEUE_URL": f"{queue.SCHEMES[0]}://127.0.0.1:1/0",
 }
 """URLs that the chosen adapters take, and where nothing answers."""
+NOT_TO_BE_SAID = ("s3cret", "wolpertinger", "slate", "kestrel", "meadow", "carbon tax", "what sings", "zinc", "walls")
+"""Of the tests' passwords, questions and documents: no lasting process may log them, or hold them in its figures."""
+LASTING = ("web", "worker", "scheduler")
 PATIENCE = 60.0
 """Seconds until a test gives up waiting, on a machine that is busy."""
 
@@ -96,9 +99,17 @@ def chatbot(*command: str, environ: Mapping[str, str]) -> Iterator[Process]:
     process = Process(command, environ)
     try:
         yield process
+        process.stop(signal.SIGKILL)
+        if command[0] in LASTING:
+            assert said("\n".join([*process.output(), process.errors()])) == []
     finally:
         process.stop(signal.SIGKILL)
         process.close()
+
+
+def said(text: str) -> list[str]:
+    """What it holds of the words that no log and no figure may hold."""
+    return [words for words in NOT_TO_BE_SAID if words in text.lower()]
 
 
 @contextmanager
@@ -112,6 +123,8 @@ def serving(environ: Mapping[str, str]) -> Iterator[tuple[Process, httpx2.Client
         until(lambda: web.code is not None or answers(client))
         assert web.code is None, web.errors()
         yield web, client
+        if web.code is None and answers(client):
+            assert said(client.get("/metrics").text) == []
 
 
 def answers(client: httpx2.Client) -> bool:
