@@ -9,10 +9,13 @@ Plain SQL on the driver: an object-relational layer would double the start-up ti
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -23,14 +26,48 @@ from psycopg_pool import AsyncConnectionPool
 from chatbot.domain import Filters, InvalidConfiguration, Unavailable
 
 CONNECT_TIMEOUT = 3
-"""Seconds, also for a connection to come free."""
+"""Seconds to connect, for a connection to come free, and for it to show that its server still answers."""
+SILENCE = 60.0
+"""Seconds that a statement may take: a server that says nothing for longer is taken for dead."""
 POOL_SIZE = 10
 """Connections of one process at most; it holds one when idle."""
 
 Parameters = Mapping[str, Any]
 
 # The pool would write a line for each failed attempt; whoever meets the outage says so once.
-logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+logging.getLogger("psycopg").setLevel(logging.ERROR)
+
+
+class Connection(AsyncConnection[DictRow]):
+    """A connection that waits for its server, but not for ever."""
+
+    async def wait(self, *arguments: Any, **options: Any) -> Any:
+        with hanging_up(self, SILENCE):
+            return await super().wait(*arguments, **options)
+
+
+@contextmanager
+def hanging_up(connection: AsyncConnection[Any], seconds: float) -> Iterator[None]:
+    """Shut the connection's socket after so many seconds: libpq then tells whoever waits that the server is gone.
+
+    A mere cancellation would ask the silent server to cancel, and wait for its answer.
+    """
+    timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: AsyncConnection[Any]) -> None:
+    with suppress(OSError, psycopg.OperationalError), socket.socket(fileno=os.dup(connection.fileno())) as shared:
+        shared.shutdown(socket.SHUT_RDWR)
+
+
+async def _check(connection: AsyncConnection[Any]) -> None:
+    """An idle connection may have died, or its server be silent."""
+    with hanging_up(connection, CONNECT_TIMEOUT):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 class Database:
@@ -71,13 +108,16 @@ class Database:
     async def _opened(self) -> AsyncConnectionPool[AsyncConnection[DictRow]]:
         if self._pool is None:
             # prepare_threshold: prepared statements do not survive a transaction pooler such as PgBouncer.
+            # reconnect_timeout: it would try ever less often, for minutes; whoever needs a connection tries again.
             self._pool = AsyncConnectionPool(
                 self._url,
+                connection_class=Connection,
                 kwargs={"row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT, "prepare_threshold": None},
                 min_size=1,
                 max_size=POOL_SIZE,
                 timeout=CONNECT_TIMEOUT,
-                check=AsyncConnectionPool.check_connection,
+                reconnect_timeout=CONNECT_TIMEOUT,
+                check=_check,
                 open=False,
             )
         await self._pool.open()

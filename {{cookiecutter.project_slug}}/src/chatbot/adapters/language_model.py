@@ -57,7 +57,7 @@ BETWEEN_TOKENS = 20.0
 """Seconds of silence in the midst of an answer that are taken for its end."""
 RETRY_PAUSE = 0.5
 """Seconds before the one retry, on average."""
-BREAKER_FAILURES, BREAKER_PAUSE = 5, 15.0
+BREAKER_FAILURES, BREAKER_PAUSE = 5, 8.0
 CHARS_PER_TOKEN = 4
 
 
@@ -93,6 +93,9 @@ class Extractive:
     async def rewrite(self, question: Question, turns: Sequence[Turn]) -> tuple[str, Usage]:
         return "", Usage()
 
+    async def ping(self) -> None:
+        """It is always there."""
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -123,9 +126,25 @@ class OpenAICompatible:
                     text += piece
         return text.strip(), usage
 
+    async def ping(self) -> None:
+        """Asks about the model: every server answers that, if only that it does not know the question."""
+        try:
+            await self._connected.models.retrieve(self.model)
+        except Exception as error:
+            failure = openai_api.failure(error, "LLM")
+            if failure is None:
+                raise
+            if not failure.unknown:
+                raise ModelUnavailable(failure.advice, passing=failure.passing) from None
+
     async def close(self) -> None:
         if self._client:
             await self._client.close()
+
+    @property
+    def _connected(self) -> AsyncOpenAI:
+        self._client = self._client or openai_api.client(*self._connection, self._limits.total, retries=0)
+        return self._client
 
     async def _watched(self, messages: list[ChatCompletionMessageParam], key: str) -> AsyncGenerator[str | Usage, None]:
         """What is written, unless the model is being left alone; its failures are counted."""
@@ -185,8 +204,7 @@ class OpenAICompatible:
     async def _open(
         self, messages: list[ChatCompletionMessageParam]
     ) -> tuple[AsyncStream[ChatCompletionChunk], list[ChatCompletionChunk]]:
-        self._client = self._client or openai_api.client(*self._connection, self._limits.total, retries=0)
-        chunks = await self._client.chat.completions.create(
+        chunks = await self._connected.chat.completions.create(
             model=self.model,
             messages=messages,
             temperature=0,

@@ -39,11 +39,13 @@ def unavailable(resource: str, variable: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a call failed: what to look at; whether it may pass by itself; and whether asking again at once may help."""
+    """Why a call failed: what to look at; whether it may pass by itself; whether asking again at once may help; and
+    whether the server merely does not know what was asked for."""
 
     advice: str
     passing: bool = True
     again: bool = False
+    unknown: bool = False
 
 
 def failure(error: Exception, variable: str) -> Failure | None:
@@ -54,7 +56,7 @@ def failure(error: Exception, variable: str) -> Failure | None:
     match error:
         case openai.APIStatusError(status_code=status):
             passing = status in (408, 409, 429) or status >= 500
-            return Failure(_advice(status, variable), passing, again=passing)
+            return Failure(_advice(status, variable), passing, again=passing, unknown=status in (404, 405, 501))
         case openai.APITimeoutError() | httpx2.TimeoutException() | TimeoutError():
             return Failure("it took too long")
         case openai.APIConnectionError() | httpx2.HTTPError():
