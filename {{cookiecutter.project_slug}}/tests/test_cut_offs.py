@@ -94,8 +94,10 @@ def attached(urls: dict[str, str], settings: Settings) -> Iterator[Attached]:
         others = {name: stack.enter_context(chatbot(name, environ=environ)) for name in ("worker", "scheduler")}
         bot = Bot({"web": web, **others}, client)
         assert bot.done(bot.upload(ROOFS))["state"] == "succeeded"
-        answer = client.post("/v1/chat", json={"question": QUESTION}).json()
-        yield Attached(bot, proxies, answer["message_id"])
+        until(lambda: set(state(bot).values()) == {"ok"})
+        answer = client.post("/v1/chat", json={"question": QUESTION})
+        assert answer.is_success, answer.text
+        yield Attached(bot, proxies, answer.json()["message_id"])
         assert {name: process.stop() for name, process in bot.processes.items()} == dict.fromkeys(bot.processes, 0)
 
 

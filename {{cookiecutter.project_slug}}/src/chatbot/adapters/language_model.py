@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import random
 import re
 import secrets
@@ -129,7 +130,7 @@ class OpenAICompatible:
     async def ping(self) -> None:
         """Asks about the model: every server answers that, if only that it does not know the question."""
         try:
-            await self._connected.models.retrieve(self.model)
+            await (await self._connected()).models.retrieve(self.model)
         except Exception as error:
             failure = openai_api.failure(error, "LLM")
             if failure is None:
@@ -141,8 +142,9 @@ class OpenAICompatible:
         if self._client:
             await self._client.close()
 
-    @property
-    def _connected(self) -> AsyncOpenAI:
+    async def _connected(self) -> AsyncOpenAI:
+        if self._client is None:
+            await asyncio.to_thread(importlib.import_module, "openai")  # takes a second or two
         self._client = self._client or openai_api.client(*self._connection, self._limits.total, retries=0)
         return self._client
 
@@ -204,7 +206,7 @@ class OpenAICompatible:
     async def _open(
         self, messages: list[ChatCompletionMessageParam]
     ) -> tuple[AsyncStream[ChatCompletionChunk], list[ChatCompletionChunk]]:
-        chunks = await self._connected.chat.completions.create(
+        chunks = await (await self._connected()).chat.completions.create(
             model=self.model,
             messages=messages,
             temperature=0,
