@@ -13,6 +13,7 @@ import asyncio
 import json
 import logging
 import os
+import select
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -27,6 +28,8 @@ from chatbot.domain import Filters, InvalidConfiguration, Unavailable
 
 CONNECT_TIMEOUT = 3
 """Seconds to connect, for a connection to come free, and for it to show that its server still answers."""
+FRESH = 0.5
+"""Seconds for which a connection is believed to be as good as it was."""
 SILENCE = 60.0
 """Seconds that a statement may take: a server that says nothing for longer is taken for dead."""
 POOL_SIZE = 10
@@ -41,9 +44,21 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)
 class Connection(AsyncConnection[DictRow]):
     """A connection that waits for its server, but not for ever."""
 
+    heard = 0.0
+    """When the server last answered, by the event loop's clock."""
+
     async def wait(self, *arguments: Any, **options: Any) -> Any:
         with hanging_up(self, SILENCE):
-            return await super().wait(*arguments, **options)
+            result = await super().wait(*arguments, **options)
+        self.heard = asyncio.get_running_loop().time()
+        return result
+
+
+def _says_something(connection: Connection) -> bool:
+    """Nobody asked the server anything: it most likely says that it has closed the connection."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @contextmanager
@@ -64,29 +79,27 @@ def _hang_up(connection: AsyncConnection[Any]) -> None:
         shared.shutdown(socket.SHUT_RDWR)
 
 
-async def _check(connection: AsyncConnection[Any]) -> None:
+async def _check(connection: Connection) -> None:
     """An idle connection may have died, or its server be silent."""
-    with hanging_up(connection, CONNECT_TIMEOUT):
-        await AsyncConnectionPool.check_connection(connection)
+    if asyncio.get_running_loop().time() - connection.heard > FRESH or _says_something(connection):
+        with hanging_up(connection, CONNECT_TIMEOUT):
+            await AsyncConnectionPool.check_connection(connection)
 
 
 class Database:
     def __init__(self, url: str) -> None:
         self._url = url
-        self._pool: AsyncConnectionPool[AsyncConnection[DictRow]] | None = None
+        self._pool: AsyncConnectionPool[Connection] | None = None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection[DictRow]]:
         """A connection whose statements are committed together at the end. Unavailable when the server is away."""
-        try:
-            async with (await self._opened()).connection() as connection:
-                yield connection
-        except psycopg.OperationalError as error:
-            raise Unavailable("PostgreSQL", "check DATABASE_URL and that the server runs") from error
+        async with self._connection() as connection, connection.transaction():
+            yield connection
 
     async def rows(self, statement: str, parameters: Parameters | None = None) -> list[DictRow]:
-        """Run one statement; its rows by column name."""
-        async with self.transaction() as connection:
+        """Run one statement, committed at once; its rows by column name."""
+        async with self._connection() as connection:
             cursor = await connection.execute(statement, parameters)
             return await cursor.fetchall() if cursor.description else []
 
@@ -105,14 +118,27 @@ class Database:
         if pool is not None:
             await pool.close()
 
-    async def _opened(self) -> AsyncConnectionPool[AsyncConnection[DictRow]]:
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+        try:
+            async with (await self._opened()).connection() as connection:
+                yield connection
+        except psycopg.OperationalError as error:
+            raise Unavailable("PostgreSQL", "check DATABASE_URL and that the server runs") from error
+
+    async def _opened(self) -> AsyncConnectionPool[Connection]:
         if self._pool is None:
             # prepare_threshold: prepared statements do not survive a transaction pooler such as PgBouncer.
             # reconnect_timeout: it would try ever less often, for minutes; whoever needs a connection tries again.
             self._pool = AsyncConnectionPool(
                 self._url,
                 connection_class=Connection,
-                kwargs={"row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT, "prepare_threshold": None},
+                kwargs={
+                    "autocommit": True,
+                    "row_factory": dict_row,
+                    "connect_timeout": CONNECT_TIMEOUT,
+                    "prepare_threshold": None,
+                },
                 min_size=1,
                 max_size=POOL_SIZE,
                 timeout=CONNECT_TIMEOUT,

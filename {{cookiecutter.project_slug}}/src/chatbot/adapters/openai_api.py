@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chatbot.domain import Unavailable
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, AsyncStream
 
 RETRIES = 1
 CONNECT = 5.0
@@ -24,6 +24,15 @@ def client(url: str, api_key: str, timeout: float, retries: int = RETRIES) -> As
 
     limits = httpx2.Timeout(timeout, connect=min(CONNECT, timeout))
     return AsyncOpenAI(base_url=url, api_key=api_key or "none", timeout=limits, max_retries=retries)
+
+
+async def chunks(client: AsyncOpenAI, body: dict[str, Any]) -> AsyncStream[Any]:
+    """A chat completion as it comes, in plain dictionaries: to make the SDK's objects of them would take longer than
+    all else that is done with them."""
+    from openai import AsyncStream
+
+    stream = AsyncStream[Any]
+    return await client.post("/chat/completions", cast_to=object, body=body, stream=True, stream_cls=stream)
 
 
 @contextmanager
