@@ -204,9 +204,7 @@ class OpenAICompatible:
             await asyncio.sleep(RETRY_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311
         raise AssertionError("the second attempt returns or raises")
 
-    async def _open(
-        self, messages: list[ChatCompletionMessageParam]
-    ) -> tuple[AsyncStream[Chunk], list[Chunk]]:
+    async def _open(self, messages: list[ChatCompletionMessageParam]) -> tuple[AsyncStream[Chunk], list[Chunk]]:
         options = {"temperature": 0, "stream": True, "stream_options": {"include_usage": True}}
         body = {"model": self.model, "messages": messages, **options}
         chunks = await openai_api.chunks(await self._connected(), body)
