@@ -18,7 +18,7 @@ from chatbot.domain import Question, Unavailable
 from chatbot.rag.answer import Done, Token
 from chatbot.web import metrics
 from chatbot.web.app import create_app
-from tests.unit.fakes import FakeAnswerer, client_of, fake_services
+from tests.unit.fakes import FakeAnswerer, FakeModel, client_of, fake_services
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +54,16 @@ async def test_silent_resources_are_waited_for_at_once(client: httpx2.AsyncClien
     response = await client.get("/readyz")
     assert time.perf_counter() - started < 3.5
     assert response.json()["detail"] == "Not ready: vector_db, queue."
+
+
+async def test_without_its_model_it_is_ready_but_degraded() -> None:
+    model = FakeModel()
+    async with client_of(fake_services(model=model, llm_url="http://127.0.0.1:1", llm_model="some")) as client:
+        assert (await client.get("/readyz")).json()["checks"]["model"] == "ok"
+        model.down = True
+        response = await client.get("/readyz")
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
+    assert "does not answer" in response.json()["checks"]["model"]
 
 
 async def test_not_ready_while_draining(services: Services) -> None:
