@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from chatbot import ports
 from chatbot.adapters.consume import Message, consume
 from chatbot.domain import Unavailable
+from chatbot.patience import within
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -23,6 +24,8 @@ SCHEMES = ("nats", "tls")
 STREAM, SUBJECT, CONSUMER = "chatbot", "chatbot.jobs", "workers"
 TIMEOUT = 5
 """Seconds for NATS to connect or to reply."""
+PING = 3
+"""Seconds between two questions whether NATS still answers; after two without an answer the connection is lost."""
 CONFIGURED_OTHERWISE = 10058
 """NATS's error code for a stream that is there with other settings."""
 ACKNOWLEDGE, IN_PROGRESS = b"+ACK", b"+WPI"
@@ -98,8 +101,10 @@ class NatsQueue:
             await client.jetstream(timeout=TIMEOUT).account_info()
 
     async def close(self) -> None:
-        if self._opened is not None:
-            await self._opened.close()
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            with suppress(TimeoutError):
+                await within(TIMEOUT, opened.close())
 
     async def _subscription(self) -> JetStreamContext.PullSubscription:
         """On the connection that is open; what the broker needs is made if it is gone."""
@@ -126,9 +131,11 @@ class NatsQueue:
                             max_reconnect_attempts=1,
                             reconnect_time_wait=0.1,
                             error_cb=_ignore,
+                            ping_interval=PING,
                         )
                 yield self._opened
         except (Error, OSError, TimeoutError) as error:
+            await self.close()  # a late reply to what was given up ends its reading, and it would not know
             raise Unavailable("The queue", "check QUEUE_URL and that NATS runs with JetStream") from error
 
 

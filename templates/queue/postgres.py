@@ -73,7 +73,11 @@ class PostgresQueue:
         poll = time.monotonic() >= self._poll_at
         if not await self._notified(0 if poll else wait) and not poll:
             return []
-        rows = await self._database.rows(TAKE, {"lease": self._lease, "limit": limit})
+        try:
+            rows = await self._database.rows(TAKE, {"lease": self._lease, "limit": limit})
+        except Unavailable:
+            await self._unlisten()  # it may hear nothing any more, and never know
+            raise
         # A full batch: there may be more, which nobody will notify again.
         self._poll_at = 0.0 if len(rows) == limit else time.monotonic() + min(POLL, self._lease)
         return [Message(str(row["id"]), row["job_id"]) for row in rows]

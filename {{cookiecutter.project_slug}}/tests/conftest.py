@@ -44,7 +44,7 @@ CONFORMANCE = {
 }
 TABLES = ["documents", "originals", "chunks", "postings", "indexes", "jobs"]
 TABLES += ["api_keys", "daily_salts", "request_rates", "token_spending"]
-TABLES += ["conversations", "messages", "feedback", "consents", "daily_tasks", "open_answers"]
+TABLES += ["conversations", "messages", "feedback", "consents", "erasures", "daily_tasks", "open_answers"]
 LEASE = 2.0
 """Seconds."""
 DIMENSION = 16

@@ -109,4 +109,7 @@ class LanguageModel(Protocol):
     async def rewrite(self, question: Question, turns: Sequence[Turn]) -> tuple[str, Usage]:
         """The question, understood without the turns before it; "" from whoever cannot do it. Raises `Unavailable`."""
 
+    async def ping(self) -> None:
+        """Return when it answers, without spending a token. Raises `Unavailable`."""
+
     async def close(self) -> None: ...

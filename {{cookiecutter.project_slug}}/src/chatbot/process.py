@@ -20,7 +20,7 @@ from chatbot.telemetry import configure_logging
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
 
-LONGEST_PAUSE = 10
+LONGEST_PAUSE = 5
 """Seconds between two looks for a database that is not there yet."""
 
 logger = logging.getLogger(__name__)

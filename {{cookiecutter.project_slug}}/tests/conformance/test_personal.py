@@ -12,7 +12,7 @@ from chatbot.adapters.conversations import Conversations
 from chatbot.adapters.database import Database
 from chatbot.adapters.limits import Limits, Subject
 from chatbot.adapters.personal import PAGE, Personal
-from chatbot.domain import Feedback
+from chatbot.domain import Feedback, NotFound
 from chatbot.pipeline.purge import purge_daily
 from tests.conformance.test_conversations import ALICE, BOB, message
 
@@ -60,6 +60,28 @@ async def test_erasing_tells_what_it_removed_and_leaves_the_others(
     assert (await personal.export(ALICE)).conversations == []
     assert (await personal.export(BOB)).consent.analytics
     assert len((await personal.export(BOB)).conversations) == 1
+
+
+async def test_an_answer_under_way_is_not_kept_once_its_caller_was_erased(
+    conversations: Conversations, personal: Personal
+) -> None:
+    for number in range(10):
+        late = conversations.keep(ALICE, f"k{number}", message(f"m{number}"), title="Why?", age=5)
+        await asyncio.gather(personal.erase(ALICE), late, return_exceptions=True)
+        assert await conversations.list(ALICE, 10) == []
+    with pytest.raises(NotFound):
+        await conversations.keep(ALICE, "late", message("late"), title="Why?", age=5)
+    await conversations.keep(BOB, "theirs", message("theirs"), title="Why?", age=5)
+    await conversations.keep(ALICE, "new", message("new"), title="A question asked afterwards")
+    assert [each.id for each in await conversations.list(ALICE, 10)] == ["new"]
+
+
+async def test_who_was_erased_is_forgotten_after_a_day(personal: Personal, database: Database) -> None:
+    for hours in (25, 23):
+        await personal.erase(ALICE)
+        await database.rows(f"UPDATE erasures SET erased_at = now() - interval '{hours} hours'")
+        await personal.forget()
+        assert len(await database.rows("SELECT 1 FROM erasures")) == (hours < 24)
 
 
 async def test_consent_is_off_until_given_and_analytics_sees_nothing_without(

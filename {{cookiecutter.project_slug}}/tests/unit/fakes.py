@@ -142,7 +142,9 @@ class FakeConversations:
     def of(self, caller_id: str) -> list[Conversation]:
         return [conversation for owner, conversation in self.rows.values() if owner == caller_id]
 
-    async def keep(self, caller_id: str, conversation_id: str, message: Message, title: str | None = None) -> None:
+    async def keep(
+        self, caller_id: str, conversation_id: str, message: Message, title: str | None = None, age: float = 0
+    ) -> None:
         if self.error:
             raise self.error
         now = datetime.now(UTC)

@@ -55,6 +55,11 @@ def running() -> Iterator[FakeOpenAI]:
     fake = FakeOpenAI()
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """What it knows of a model; not kept as a request."""
+            model = {"id": self.path.rpartition("/")[2], "object": "model", "created": 0, "owned_by": "test"}
+            self.reply(fake.status, json.dumps(model).encode())
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             fake.requests.append(body)

@@ -285,7 +285,9 @@ def test_a_purge_says_what_it_removed(world: World, monkeypatch: pytest.MonkeyPa
     async def forget_old() -> int:
         return 7
 
-    world.personal, world.limits = SimpleNamespace(purge=purge), SimpleNamespace(forget_old=forget_old)
+    async def forget() -> None: ...
+
+    world.personal, world.limits = SimpleNamespace(purge=purge, forget=forget), SimpleNamespace(forget_old=forget_old)
     assert run("run", "purge").stdout == "Removed: 365 conversations, 7 counters.\n"
     assert json.loads(run("run", "purge", "--json").stdout) == {"conversations": 365, "counters": 7}
     monkeypatch.setenv("CONVERSATION_RETENTION_DAYS", "0")

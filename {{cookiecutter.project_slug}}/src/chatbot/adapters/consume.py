@@ -17,7 +17,7 @@ from chatbot.ports import Handle
 
 RECEIVE_WAIT = 0.5
 """Seconds an idle worker waits for a message before it looks at `stop` again."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds between two attempts to reach a broker that is down."""
 
 log = logging.getLogger(__name__)

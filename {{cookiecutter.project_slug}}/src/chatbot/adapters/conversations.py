@@ -18,7 +18,15 @@ from chatbot.adapters import open_answers
 from chatbot.adapters.database import Database
 from chatbot.domain import Answer, Citation, Conversation, Feedback, Message, NotFound, Turn, Usage
 
-BEGIN = "INSERT INTO conversations (id, caller_id, title) VALUES (%(id)s, %(caller)s, %(title)s) RETURNING id"
+CALLER = "sha256(convert_to(%(caller)s, 'UTF8'))"
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%(caller)s, 0))"
+"""Erasing a caller, and beginning a conversation of theirs: each waits until the other can be seen."""
+BEGIN = f"""
+INSERT INTO conversations (id, caller_id, title)
+SELECT %(id)s, %(caller)s, %(title)s WHERE NOT EXISTS (
+    SELECT FROM erasures WHERE caller = {CALLER} AND erased_at > now() - %(age)s * interval '1 second'
+) RETURNING id
+"""
 CONTINUE = "UPDATE conversations SET updated_at = now() WHERE id = %(id)s AND caller_id = %(caller)s RETURNING id"
 ADD = """
 INSERT INTO messages (id, conversation_id, question, answer, citations, grounded, language, model, prompt_tokens,
@@ -58,13 +66,18 @@ class Conversations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, caller_id: str, conversation_id: str, message: Message, title: str | None = None) -> None:
+    async def keep(
+        self, caller_id: str, conversation_id: str, message: Message, title: str | None = None, age: float = 0
+    ) -> None:
         """Add the message to the conversation; with a title, to a new one. All of it is kept, or nothing.
 
-        NotFound when the conversation is not the caller's, or not any more: what was deleted does not come back.
+        NotFound when the conversation is not the caller's, or not any more: what was deleted does not come back, nor
+        does who was erased since the question came, `age` seconds ago.
         """
-        values = {"id": conversation_id, "caller": caller_id, "title": title}
+        values = {"id": conversation_id, "caller": caller_id, "title": title, "age": age}
         async with self._database.transaction() as connection:
+            if title is not None:
+                await connection.execute(ONE_AT_A_TIME, values)
             found = await connection.execute(CONTINUE if title is None else BEGIN, values)
             if await found.fetchone() is None:
                 raise NotFound("There is no conversation of this id.")

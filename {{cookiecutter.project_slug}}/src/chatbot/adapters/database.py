@@ -9,10 +9,14 @@ Plain SQL on the driver: an object-relational layer would double the start-up ti
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import os
+import select
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -23,33 +27,79 @@ from psycopg_pool import AsyncConnectionPool
 from chatbot.domain import Filters, InvalidConfiguration, Unavailable
 
 CONNECT_TIMEOUT = 3
-"""Seconds, also for a connection to come free."""
+"""Seconds to connect, for a connection to come free, and for it to show that its server still answers."""
+FRESH = 0.5
+"""Seconds for which a connection is believed to be as good as it was."""
+SILENCE = 60.0
+"""Seconds that a statement may take: a server that says nothing for longer is taken for dead."""
 POOL_SIZE = 10
 """Connections of one process at most; it holds one when idle."""
 
 Parameters = Mapping[str, Any]
 
 # The pool would write a line for each failed attempt; whoever meets the outage says so once.
-logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+logging.getLogger("psycopg").setLevel(logging.ERROR)
+
+
+class Connection(AsyncConnection[DictRow]):
+    """A connection that waits for its server, but not for ever."""
+
+    heard = 0.0
+    """When the server last answered, by the event loop's clock."""
+
+    async def wait(self, *arguments: Any, **options: Any) -> Any:
+        with hanging_up(self, SILENCE):
+            result = await super().wait(*arguments, **options)
+        self.heard = asyncio.get_running_loop().time()
+        return result
+
+
+def _says_something(connection: Connection) -> bool:
+    """Nobody asked the server anything: it most likely says that it has closed the connection."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+@contextmanager
+def hanging_up(connection: AsyncConnection[Any], seconds: float) -> Iterator[None]:
+    """Shut the connection's socket after so many seconds: libpq then tells whoever waits that the server is gone.
+
+    A mere cancellation would ask the silent server to cancel, and wait for its answer.
+    """
+    timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: AsyncConnection[Any]) -> None:
+    with suppress(OSError, psycopg.OperationalError), socket.socket(fileno=os.dup(connection.fileno())) as shared:
+        shared.shutdown(socket.SHUT_RDWR)
+
+
+async def _check(connection: Connection) -> None:
+    """An idle connection may have died, or its server be silent."""
+    if asyncio.get_running_loop().time() - connection.heard > FRESH or _says_something(connection):
+        with hanging_up(connection, CONNECT_TIMEOUT):
+            await AsyncConnectionPool.check_connection(connection)
 
 
 class Database:
     def __init__(self, url: str) -> None:
         self._url = url
-        self._pool: AsyncConnectionPool[AsyncConnection[DictRow]] | None = None
+        self._pool: AsyncConnectionPool[Connection] | None = None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection[DictRow]]:
         """A connection whose statements are committed together at the end. Unavailable when the server is away."""
-        try:
-            async with (await self._opened()).connection() as connection:
-                yield connection
-        except psycopg.OperationalError as error:
-            raise Unavailable("PostgreSQL", "check DATABASE_URL and that the server runs") from error
+        async with self._connection() as connection, connection.transaction():
+            yield connection
 
     async def rows(self, statement: str, parameters: Parameters | None = None) -> list[DictRow]:
-        """Run one statement; its rows by column name."""
-        async with self.transaction() as connection:
+        """Run one statement, committed at once; its rows by column name."""
+        async with self._connection() as connection:
             cursor = await connection.execute(statement, parameters)
             return await cursor.fetchall() if cursor.description else []
 
@@ -68,16 +118,32 @@ class Database:
         if pool is not None:
             await pool.close()
 
-    async def _opened(self) -> AsyncConnectionPool[AsyncConnection[DictRow]]:
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+        try:
+            async with (await self._opened()).connection() as connection:
+                yield connection
+        except psycopg.OperationalError as error:
+            raise Unavailable("PostgreSQL", "check DATABASE_URL and that the server runs") from error
+
+    async def _opened(self) -> AsyncConnectionPool[Connection]:
         if self._pool is None:
             # prepare_threshold: prepared statements do not survive a transaction pooler such as PgBouncer.
+            # reconnect_timeout: it would try ever less often, for minutes; whoever needs a connection tries again.
             self._pool = AsyncConnectionPool(
                 self._url,
-                kwargs={"row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT, "prepare_threshold": None},
+                connection_class=Connection,
+                kwargs={
+                    "autocommit": True,
+                    "row_factory": dict_row,
+                    "connect_timeout": CONNECT_TIMEOUT,
+                    "prepare_threshold": None,
+                },
                 min_size=1,
                 max_size=POOL_SIZE,
                 timeout=CONNECT_TIMEOUT,
-                check=AsyncConnectionPool.check_connection,
+                reconnect_timeout=CONNECT_TIMEOUT,
+                check=_check,
                 open=False,
             )
         await self._pool.open()

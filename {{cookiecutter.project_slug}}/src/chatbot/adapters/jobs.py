@@ -15,12 +15,15 @@ from typing import Any, get_args
 
 from chatbot.adapters.database import Database
 from chatbot.domain import Job, JobState, Unavailable
+from chatbot.patience import within
 from chatbot.ports import Queue
 from chatbot.telemetry import request_id
 from chatbot.tracing import traceparent
 
 LONGEST_BACKOFF = 300
 """Seconds."""
+PATIENCE = 5.0
+"""Seconds that a request waits for a broker to take its job; later it is the scheduler's."""
 
 COLUMNS = ", ".join(Job.__slots__)
 CREATE = f"""
@@ -160,8 +163,8 @@ def _job(row: Mapping[str, Any] | None) -> Job | None:
 
 async def submit(jobs: Jobs, queue: Queue, job: Job) -> Job:
     """Send the job at once if it is pending; when the broker is down the scheduler sends it later."""
-    with suppress(Unavailable):
-        await jobs.hand_over(queue.send, 1, job.id)
+    with suppress(Unavailable, TimeoutError):
+        await within(PATIENCE, jobs.hand_over(queue.send, 1, job.id))
     return await jobs.get(job.id) or job
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import random
 import re
 import secrets
@@ -10,7 +11,7 @@ import string
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chatbot import metrics
 from chatbot.adapters import openai_api
@@ -21,9 +22,10 @@ from chatbot.rag import extract, safe
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream
-    from openai.types import CompletionUsage
-    from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+    from openai.types.chat import ChatCompletionMessageParam
 
+Chunk = dict[str, Any]
+"""Some of an answer, as the API has it: a chat.completion.chunk."""
 NO_ANSWER = "NO_ANSWER"
 LANGUAGES = {"en": "English", "fr": "French"}
 INSTRUCTIONS = f"""\
@@ -57,7 +59,7 @@ BETWEEN_TOKENS = 20.0
 """Seconds of silence in the midst of an answer that are taken for its end."""
 RETRY_PAUSE = 0.5
 """Seconds before the one retry, on average."""
-BREAKER_FAILURES, BREAKER_PAUSE = 5, 15.0
+BREAKER_FAILURES, BREAKER_PAUSE = 5, 8.0
 CHARS_PER_TOKEN = 4
 
 
@@ -93,6 +95,9 @@ class Extractive:
     async def rewrite(self, question: Question, turns: Sequence[Turn]) -> tuple[str, Usage]:
         return "", Usage()
 
+    async def ping(self) -> None:
+        """It is always there."""
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -123,9 +128,26 @@ class OpenAICompatible:
                     text += piece
         return text.strip(), usage
 
+    async def ping(self) -> None:
+        """Asks about the model: every server answers that, if only that it does not know the question."""
+        try:
+            await (await self._connected()).models.retrieve(self.model)
+        except Exception as error:
+            failure = openai_api.failure(error, "LLM")
+            if failure is None:
+                raise
+            if not failure.unknown:
+                raise ModelUnavailable(failure.advice, passing=failure.passing) from None
+
     async def close(self) -> None:
         if self._client:
             await self._client.close()
+
+    async def _connected(self) -> AsyncOpenAI:
+        if self._client is None:
+            await asyncio.to_thread(importlib.import_module, "openai")  # takes a second or two
+        self._client = self._client or openai_api.client(*self._connection, self._limits.total, retries=0)
+        return self._client
 
     async def _watched(self, messages: list[ChatCompletionMessageParam], key: str) -> AsyncGenerator[str | Usage, None]:
         """What is written, unless the model is being left alone; its failures are counted."""
@@ -146,13 +168,13 @@ class OpenAICompatible:
         """The text and, once it has ended, the usage. A model that says NO_ANSWER or recites is not listened to."""
         deadline = asyncio.get_running_loop().time() + self._limits.total
         guard = safe.Guard(str(messages[0].get("content")), key)
-        said, reported = "", None
+        said, reported = "", dict[str, int]()
         chunks, opening = await self._opened(messages, deadline)
         try:
             while (chunk := opening.pop(0) if opening else await self._next(chunks, deadline)) and not guard.recited:
-                text = (chunk.choices[0].delta.content or "") if chunk.choices else ""
+                text = _delta(chunk).get("content") or ""
                 said += text
-                reported = chunk.usage or reported
+                reported = chunk.get("usage") or reported
                 if text and not said.lstrip().startswith(NO_ANSWER) and (passed := guard.feed(text)):
                     yield passed
         finally:
@@ -164,7 +186,7 @@ class OpenAICompatible:
 
     async def _opened(
         self, messages: list[ChatCompletionMessageParam], deadline: float
-    ) -> tuple[AsyncStream[ChatCompletionChunk], list[ChatCompletionChunk]]:
+    ) -> tuple[AsyncStream[Chunk], list[Chunk]]:
         """A stream, and its first chunks: so far nothing was shown, so a failure of the moment is tried once more."""
         first = min(deadline, asyncio.get_running_loop().time() + self._limits.first_token)
         for attempt in (1, 2):
@@ -182,18 +204,11 @@ class OpenAICompatible:
             await asyncio.sleep(RETRY_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311
         raise AssertionError("the second attempt returns or raises")
 
-    async def _open(
-        self, messages: list[ChatCompletionMessageParam]
-    ) -> tuple[AsyncStream[ChatCompletionChunk], list[ChatCompletionChunk]]:
-        self._client = self._client or openai_api.client(*self._connection, self._limits.total, retries=0)
-        chunks = await self._client.chat.completions.create(
-            model=self.model,
-            messages=messages,
-            temperature=0,
-            stream=True,
-            stream_options={"include_usage": True},
-        )
-        opening: list[ChatCompletionChunk] = []
+    async def _open(self, messages: list[ChatCompletionMessageParam]) -> tuple[AsyncStream[Chunk], list[Chunk]]:
+        options = {"temperature": 0, "stream": True, "stream_options": {"include_usage": True}}
+        body = {"model": self.model, "messages": messages, **options}
+        chunks = await openai_api.chunks(await self._connected(), body)
+        opening: list[Chunk] = []
         try:
             async for chunk in chunks:
                 opening.append(chunk)
@@ -206,7 +221,7 @@ class OpenAICompatible:
             await chunks.close()
             raise
 
-    async def _next(self, chunks: AsyncStream[ChatCompletionChunk], deadline: float) -> ChatCompletionChunk | None:
+    async def _next(self, chunks: AsyncStream[Chunk], deadline: float) -> Chunk | None:
         """None at the end."""
         silence = asyncio.get_running_loop().time() + BETWEEN_TOKENS
         try:
@@ -217,14 +232,14 @@ class OpenAICompatible:
                 raise ModelUnavailable(failure.advice, passing=failure.passing) from None
             raise
 
-    def _usage(self, reported: CompletionUsage | None, messages: list[ChatCompletionMessageParam], said: str) -> Usage:
+    def _usage(self, reported: dict[str, int], messages: list[ChatCompletionMessageParam], said: str) -> Usage:
         """What the model reports, else an estimate from the number of characters."""
         read = sum(len(str(message.get("content"))) for message in messages) // CHARS_PER_TOKEN
         written = -(-len(said) // CHARS_PER_TOKEN)
         if reported:
-            read, written = reported.prompt_tokens, reported.completion_tokens
+            read, written = reported.get("prompt_tokens", 0), reported.get("completion_tokens", 0)
         cost = (read * self._limits.price_input + written * self._limits.price_output) / 1_000_000
-        return Usage(read, written, cost, estimated=reported is None)
+        return Usage(read, written, cost, estimated=not reported)
 
 
 def new_key() -> str:
@@ -259,9 +274,15 @@ def _line(said: str, key: str) -> str:
     return _data(" ".join(said.split())[:REMEMBERED], key)
 
 
-def _is_alive(chunk: ChatCompletionChunk) -> bool:
+def _is_alive(chunk: Chunk) -> bool:
     """Whether the model has begun, to reason or to write: some servers send the role before they read the prompt."""
-    return bool(chunk.choices) and any(value for name, value in chunk.choices[0].delta if name != "role")
+    return any(value for name, value in _delta(chunk).items() if name != "role")
+
+
+def _delta(chunk: Chunk) -> dict[str, Any]:
+    """What a chunk adds to the first choice; nothing, for one that only tells the usage."""
+    choices = chunk.get("choices")
+    return (choices[0].get("delta") or {}) if choices else {}
 
 
 def _words(passage: Passage) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chatbot.domain import Unavailable
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, AsyncStream
 
 RETRIES = 1
 CONNECT = 5.0
@@ -26,6 +26,15 @@ def client(url: str, api_key: str, timeout: float, retries: int = RETRIES) -> As
     return AsyncOpenAI(base_url=url, api_key=api_key or "none", timeout=limits, max_retries=retries)
 
 
+async def chunks(client: AsyncOpenAI, body: dict[str, Any]) -> AsyncStream[Any]:
+    """A chat completion as it comes, in plain dictionaries: to make the SDK's objects of them would take longer than
+    all else that is done with them."""
+    from openai import AsyncStream
+
+    stream = AsyncStream[Any]
+    return await client.post("/chat/completions", cast_to=object, body=body, stream=True, stream_cls=stream)
+
+
 @contextmanager
 def unavailable(resource: str, variable: str) -> Iterator[None]:
     """Turn the SDK's errors into Unavailable, with what to look at: `variable` is LLM or EMBEDDINGS."""
@@ -39,11 +48,13 @@ def unavailable(resource: str, variable: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a call failed: what to look at; whether it may pass by itself; and whether asking again at once may help."""
+    """Why a call failed: what to look at; whether it may pass by itself; whether asking again at once may help; and
+    whether the server merely does not know what was asked for."""
 
     advice: str
     passing: bool = True
     again: bool = False
+    unknown: bool = False
 
 
 def failure(error: Exception, variable: str) -> Failure | None:
@@ -54,7 +65,7 @@ def failure(error: Exception, variable: str) -> Failure | None:
     match error:
         case openai.APIStatusError(status_code=status):
             passing = status in (408, 409, 429) or status >= 500
-            return Failure(_advice(status, variable), passing, again=passing)
+            return Failure(_advice(status, variable), passing, again=passing, unknown=status in (404, 405, 501))
         case openai.APITimeoutError() | httpx2.TimeoutException() | TimeoutError():
             return Failure("it took too long")
         case openai.APIConnectionError() | httpx2.HTTPError():

@@ -8,7 +8,7 @@ Every table that holds something of a caller is named here, and erased in one tr
 
 from __future__ import annotations
 
-from chatbot.adapters.conversations import Conversations
+from chatbot.adapters.conversations import CALLER, ONE_AT_A_TIME, Conversations
 from chatbot.adapters.database import Database
 from chatbot.domain import Consent, Conversation, PersonalRecord
 
@@ -22,6 +22,11 @@ FROM conversations LEFT JOIN messages ON conversation_id = conversations.id
 LEFT JOIN feedback ON message_id = messages.id WHERE caller_id = %(caller)s
 """
 ERASE = [f"DELETE FROM {table} WHERE caller_id = %(caller)s" for table in ("open_answers", "conversations", "consents")]
+REMEMBER = f"""
+INSERT INTO erasures (caller, erased_at) VALUES ({CALLER}, clock_timestamp())
+ON CONFLICT (caller) DO UPDATE SET erased_at = excluded.erased_at
+"""
+FORGET = "DELETE FROM erasures WHERE erased_at < now() - interval '1 day'"
 AGREE = """
 INSERT INTO consents (caller_id, analytics) VALUES (%(caller)s, %(analytics)s)
 ON CONFLICT (caller_id) DO UPDATE SET analytics = excluded.analytics, updated_at = now()
@@ -50,9 +55,11 @@ class Personal:
         return PersonalRecord(caller_id, await self.consent(caller_id), found)
 
     async def erase(self, caller_id: str) -> dict[str, int]:
-        """Remove everything, and tell how much of what that was."""
+        """Remove everything, and tell how much of what that was. An answer that is under way will not be kept."""
         values = {"caller": caller_id}
         async with self._database.transaction() as connection:
+            await connection.execute(ONE_AT_A_TIME, values)
+            await connection.execute(REMEMBER, values)
             counts = await (await connection.execute(COUNT, values)).fetchone() or {}
             *_, consents = [(await connection.execute(each, values)).rowcount for each in ERASE]
         return {**counts, "consents": consents}
@@ -65,6 +72,10 @@ class Personal:
 
     async def agree(self, caller_id: str, analytics: bool) -> None:
         await self._database.rows(AGREE, {"caller": caller_id, "analytics": analytics})
+
+    async def forget(self) -> None:
+        """Who was erased, once no answer of theirs can be under way any more."""
+        await self._database.rows(FORGET)
 
     async def purge(self, days: int) -> dict[str, int]:
         """Remove conversations without a new answer for so many days, and what their callers agreed to."""

@@ -20,6 +20,7 @@ async def purge(services: Services) -> Removed:
     """How much of what was removed."""
     days = services.settings.conversation_retention_days
     removed = await services.personal.purge(days) if days else {}
+    await services.personal.forget()
     return {**removed, "counters": await services.limits.forget_old()}
 
 

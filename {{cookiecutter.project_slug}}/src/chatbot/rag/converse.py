@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -39,7 +40,9 @@ class Kept(Protocol):
 
     async def turns(self, id: str, caller_id: str, limit: int) -> Sequence[Turn]: ...
 
-    async def keep(self, caller_id: str, conversation_id: str, message: Message, title: str | None = None) -> None: ...
+    async def keep(
+        self, caller_id: str, conversation_id: str, message: Message, title: str | None = None, age: float = 0
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,12 @@ class Conversing:
         text: str,
         answering: AsyncGenerator[Event, None],
     ) -> AsyncGenerator[Event, None]:
+        asked = time.monotonic()
         async with aclosing(answering) as events:
             async for event in events:
                 if isinstance(event, Done):
                     message = Message(message_id, text, event.answer)
-                    await self._kept.keep(caller_id, conversation_id, message, title)
+                    await self._kept.keep(caller_id, conversation_id, message, title, time.monotonic() - asked)
                 yield event
 
     async def _answered(self, question: Question, turns: Sequence[Turn]) -> AsyncGenerator[Event, None]:

@@ -10,12 +10,15 @@ from dataclasses import replace
 from typing import Protocol
 
 from chatbot import metrics, tracing
-from chatbot.domain import Filters, Hit, Passage
+from chatbot.domain import Filters, Hit, Passage, Unavailable
+from chatbot.patience import within
 from chatbot.ports import Embedder, VectorStore
 from chatbot.rag.analyse import query_terms
 
 POOL = 100
 """Candidates each of the two searches brings."""
+PATIENCE = 10.0
+"""Seconds that the vector database may take: whoever asked waits meanwhile."""
 
 
 class Passages(Protocol):
@@ -82,7 +85,10 @@ class Retriever:
     async def _dense_hits(self, text: str, limit: int, filters: Filters) -> list[Hit]:
         index, vector = await asyncio.gather(self._index(), self._embedded(text))
         with stage("vector_store"):
-            return await self._vectors.search(index, vector, limit, filters)
+            try:
+                return await within(PATIENCE, self._vectors.search(index, vector, limit, filters))
+            except TimeoutError:
+                raise Unavailable("The vector database", "it takes too long") from None
 
     async def _embedded(self, text: str) -> list[float]:
         about = {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": self._embedder.model}

@@ -18,6 +18,7 @@ from chatbot.web.access import allowed
 from chatbot.web.budget import AccountParam
 from chatbot.web.dependencies import CallerParam, ServicesParam
 from chatbot.web.disconnect import while_connected
+from chatbot.web.openapi import event_stream
 from chatbot.web.resume import Position
 from chatbot.web.schemas import (
     ChatAnswer,
@@ -69,8 +70,7 @@ router = APIRouter(
     "/chat",
     summary="Ask a question",
     response_model=ChatAnswer,
-    responses=problems.responses(404)
-    | {200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": STREAM_EXAMPLE}}}},
+    responses=problems.responses(404) | {200: event_stream(STREAM_EXAMPLE)},
 )
 async def chat(
     body: ChatRequest,

@@ -73,7 +73,7 @@ async def delete_conversation(id: IdParam, services: ServicesParam, caller: Call
     "/feedback",
     summary="Say what you think of an answer",
     response_model=FeedbackView,
-    responses=problems.responses(404, 413),
+    responses=problems.responses(400, 404, 413),
 )
 async def give_feedback(body: FeedbackRequest, services: ServicesParam, caller: CallerParam) -> FeedbackView:
     """On an answer of your own, by its `message_id`; given again, it replaces what you said before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -11,11 +11,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from chatbot.bootstrap import Services
 from chatbot.domain import ChatbotError
+from chatbot.patience import within
 from chatbot.settings import release
 from chatbot.web import metrics, problems
 
 TIMEOUT = 2.0
 """Seconds a resource has to answer."""
+OPTIONAL = "model"
+"""What the process can do without."""
+Ping = Callable[[], Coroutine[Any, Any, None]]
 
 router = APIRouter(tags=["operations"])
 
@@ -28,27 +32,31 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Can it serve?", response_model=dict[str, Any], responses=problems.responses(503))
 async def readyz(request: Request) -> Any:
-    """503, naming what is down, while an attached resource does not answer or the process is about to stop."""
+    """503, naming what is down, while an attached resource does not answer or the process is about to stop.
+
+    Without the language model it is ready, but `degraded`: search and quotes work, and every process lacks the same.
+    """
     if request.app.state.draining:
         return problems.respond(503, "The process is stopping.")
     services: Services = request.app.state.services
-    pings: dict[str, Callable[[], Awaitable[None]]] = {
+    pings: dict[str, Ping] = {
         "database": services.database.ping,
         "vector_db": services.vectors.ping,
         "queue": services.queue.ping,
     }
+    if services.settings.llm_url:
+        pings[OPTIONAL] = services.model.ping
     checks = dict(zip(pings, await asyncio.gather(*map(_check, pings.values())), strict=True))
     down = [name for name, state in checks.items() if state != "ok"]
-    if down:
+    if {*down} - {OPTIONAL}:
         return problems.respond(503, f"Not ready: {', '.join(down)}.", checks=checks)
-    return {"status": "ready", "checks": checks}
+    return {"status": "degraded" if down else "ready", "checks": checks}
 
 
-async def _check(ping: Callable[[], Awaitable[None]]) -> str:
+async def _check(ping: Ping) -> str:
     """ "ok", or what is wrong in one sentence."""
     try:
-        async with asyncio.timeout(TIMEOUT):
-            await ping()
+        await within(TIMEOUT, ping())
     except ChatbotError as error:
         return str(error)
     except TimeoutError:

@@ -10,7 +10,7 @@ from chatbot.web.dependencies import CallerParam, ServicesParam
 from chatbot.web.schemas import ConsentBody, ConsentView, PersonalData
 
 router = APIRouter(
-    prefix="/v1/me", tags=["privacy"], dependencies=[allowed("ask")], responses=problems.responses(422, 503)
+    prefix="/v1/me", tags=["privacy"], dependencies=[allowed("ask")], responses=problems.responses(400, 422, 503)
 )
 
 

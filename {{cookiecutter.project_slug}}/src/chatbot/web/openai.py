@@ -40,6 +40,7 @@ from chatbot.web.openai_schemas import (
     TokenUsage,
     UrlCitation,
 )
+from chatbot.web.openapi import event_stream
 
 BOT = "chatbot"
 MODELS = (BOT, EXTRACTIVE)
@@ -61,7 +62,7 @@ router = APIRouter(
     "/chat/completions",
     summary="Ask a question as OpenAI's clients do",
     response_model=ChatCompletion,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": STREAM_EXAMPLE}}}},
+    responses={200: event_stream(STREAM_EXAMPLE)},
 )
 async def create_chat_completion(
     body: ChatCompletionRequest, request: Request, services: ServicesParam, caller: CallerParam, budget: BudgetParam

@@ -32,6 +32,18 @@ TAGS = [
     {"name": "operations", "description": "For whoever runs the service."},
 ]
 
+EVENT = {
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "id": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+}
+"""One server-sent event; `itemSchema`, which describes each, is of OpenAPI 3.2, and tools for 3.1 leave it alone."""
+
+
+def event_stream(example: str) -> dict[str, Any]:
+    """A response's content when it is streamed."""
+    return {"content": {"text/event-stream": {"itemSchema": EVENT, "example": example}}}
+
 
 def install(app: FastAPI) -> None:
     def document() -> dict[str, Any]:

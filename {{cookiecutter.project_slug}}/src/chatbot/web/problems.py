@@ -38,7 +38,7 @@ CLIENT_CLOSED_REQUEST = 499
 """What nginx calls it; HTTP has no status for a client that has left."""
 
 MEANINGS = {
-    400: "The form cannot be read.",
+    400: "The body cannot be read.",
     401: "No key, or one that is not valid; or it takes a key to do this.",
     403: "The key lacks the scope that `WWW-Authenticate` names, or a page of another site asks.",
     404: "There is no such thing.",

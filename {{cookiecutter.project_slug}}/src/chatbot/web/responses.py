@@ -1,5 +1,7 @@
 """What every response carries: the headers that keep browsers safe, and those that a route's dependencies added.
 
+While the process is about to stop, also « Connection: close », so that no client sends its next request to it.
+
 HSTS is not among them: it belongs to whoever ends TLS, which is the reverse proxy.
 """
 
@@ -45,6 +47,8 @@ class ResponseHeaders:
                     headers.setdefault("Cache-Control", "no-store")
                 for name, value in scope[ADDED]:
                     headers.append(name, value)
+                if scope["app"].state.draining:
+                    headers["Connection"] = "close"
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
