@@ -79,7 +79,7 @@ class Settings(secrets.Variables, BaseSettings):
     )
     worker_concurrency: int = Field(default=2, ge=1, le=256, description="Jobs one worker runs at a time")
     job_lease: float = Field(default=60, ge=1, le=43200, description="Seconds until a dead worker's job is retried")
-    job_attempts: int = Field(default=5, ge=1, le=100, description="Attempts before a job is set aside as dead")
+    job_attempts: int = Field(default=8, ge=1, le=100, description="Attempts before a job is set aside as dead")
 
     # Access
     anonymous_scopes: str = Field(
