@@ -38,6 +38,11 @@ COVERING = [
 """Few combinations in which each choice occurs: for what takes minutes."""
 
 
+def failures(output: str) -> list[str]:
+    """What a run of pytest says at its end of the tests that failed: a line each."""
+    return [line[:300] for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+
+
 def spelled(answers: dict[str, str]) -> str:
     return "-".join(answers[name] for name in FACTORS)
 
@@ -70,7 +75,8 @@ class BakedProject:
         """Run a command in the project as its new owner would; a failure shows all that it printed."""
         env = {**clean_environment(), **environment}
         done = subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True, timeout=1500)
-        assert done.returncode == 0, f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+        if done.returncode:
+            raise AssertionError(f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
 
@@ -91,6 +97,8 @@ class Progress:
             name, outcome = spelled(found["combination"]), "passed" if report.passed else "FAILED"
             of = len(COMBINATIONS)
             self._terminal.write_line(f"\n[{len(self.checked)}/{of}] {name} {outcome}, {found.get('seconds', '-')} s")
+        for line in found.get("repeated", ()) if report.when == "call" else ():
+            self._terminal.write_line(f"\n{report.nodeid}: run once more, alone: {line}")
         if report.failed:  # at once: a run that is stopped must have said what was wrong
             self._terminal.write_line(f"\n{report.nodeid} FAILED\n{report.longreprtext[-8000:]}")
         if report.passed and "conformance" in found:

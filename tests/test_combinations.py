@@ -19,9 +19,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import ROOT, BakedProject, clean_environment
+from conftest import ROOT, BakedProject, clean_environment, failures
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -65,7 +66,8 @@ class Environment:
         done = subprocess.run(
             command, cwd=self.project.path, env=self._environ, capture_output=True, text=True, timeout=600
         )
-        assert done.returncode == 0, f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+        if done.returncode:
+            raise AssertionError(f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
     def installed(self) -> dict[str, Distribution]:
@@ -121,20 +123,22 @@ def types_are_right(environment: Environment) -> None:
     environment.run("mypy")
 
 
-def own_tests_pass(environment: Environment) -> int:
+def own_tests_pass(environment: Environment) -> dict[str, Any]:
+    """How many there are, and which were run once more, alone: a busy machine may have been too slow for them."""
+    repeated: list[str] = []
     command = ["python", "-m", "pytest", "-q", "-m", "not services and not slow"]
     try:
         output = environment.run(*command, *OWN_TESTS)
     except AssertionError as error:
         output = str(error)
-        print(f"run once more, since a busy machine may have been too slow:\n{output}")
+        repeated = failures(output)
         environment.run(*command, "--last-failed", *OWN_TESTS)
     (summary,) = re.findall(r"^=*\s?(?:\d+ failed, )?\d+ passed.* in .*$", output, re.M)
     assert "skipped" not in summary, output
-    return int(re.search(r"(\d+) passed", summary)[1])
+    return {"tests": int(re.search(r"(\d+) passed", summary)[1]), "repeated": repeated}
 
 
-STEPS: list[Callable[[Environment], int | None]] = [
+STEPS: list[Callable[[Environment], dict[str, Any] | None]] = [
     runtime_lock_is_exact,
     every_module_imports,
     types_are_right,
@@ -149,12 +153,13 @@ def test_combination(environment: Environment, request: pytest.FixtureRequest, r
     for step in STEPS:
         started = time.monotonic()
         try:
-            tests = step(environment)
+            found = step(environment)
         except AssertionError as error:
             repeat = "make combo VECTOR_DB={vector_db} QUEUE={queue} SECRETS={secrets_backend}".format(**answers)
             pytest.fail(f"{request.node.callspec.id}: not so: {step.__name__}. Repeat it alone: {repeat}\n\n{error}")
         record_property(step.__name__, round(time.monotonic() - started, 1))
-    record_property("tests", tests)
+        for name, value in (found or {}).items():
+            record_property(name, value)
     record_property("seconds", round(time.monotonic() - began, 1))
     record_property("cpu", round(cpu_seconds() - used, 1))
 

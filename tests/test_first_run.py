@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import COVERING, FACTORS, BakedProject
+from conftest import COVERING, FACTORS, BakedProject, failures
 
 WHOLE, ONLY_CHOICES = [], ["-m", "not slow"]
 """What `make test` runs, and of that what is not the same bytes on the same services whatever was chosen."""
@@ -27,7 +27,8 @@ def test_demo_check_and_test_pass(fresh, request, record_property):
     assert fresh.run("git", "status", "--porcelain").stdout == ""
     fresh.run("make", "check")
     extent = EXTENT[COVERING.index(request.node.callspec.params["fresh"])]
-    output = printed_by_tests(fresh, *extent)
+    output, repeated = results(fresh, *extent)
+    record_property("repeated", repeated)
     (summary,) = re.findall(r"^=+ (?:\d+ failed, )?\d+ passed.* in .*$", output, re.M)
     assert int(re.search(r"(\d+) passed", summary)[1]) > 500, summary
     assert "skipped" not in summary, summary
@@ -36,12 +37,11 @@ def test_demo_check_and_test_pass(fresh, request, record_property):
     record_property("conformance", [(factor, choice, int(passed), what) for factor, choice, passed, what in table])
 
 
-def printed_by_tests(project: BakedProject, *extent: str) -> str:
-    """What the tests print. What fails is run once more, alone: a busy machine may have been too slow for it."""
+def results(project: BakedProject, *extent: str) -> tuple[str, list[str]]:
+    """What the tests print, and which were run once more, alone: a busy machine may have been too slow for them."""
     pytest_of = (".venv/bin/python", "-m", "pytest")
     try:
-        return project.run(*pytest_of, *extent).stdout if extent else project.run("make", "test").stdout
+        return project.run(*pytest_of, *extent).stdout if extent else project.run("make", "test").stdout, []
     except AssertionError as error:
-        print(f"run once more:\n{error}")
         project.run(*pytest_of, "--last-failed", *extent)
-        return str(error)
+        return str(error), failures(str(error))
