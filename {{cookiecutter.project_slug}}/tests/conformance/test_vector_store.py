@@ -16,7 +16,7 @@ from tests.conftest import DIMENSION, started
 
 def unit(*numbers: float) -> list[float]:
     """A vector that starts with these numbers."""
-    return [*numbers, *[0.0] * (DIMENSION - len(numbers))]
+    return [*map(float, numbers), *[0.0] * (DIMENSION - len(numbers))]
 
 
 def point(chunk: str, *numbers: float, document: str = "d1", **metadata: Any) -> Point:
