@@ -56,11 +56,12 @@ def test_a_combination_with_it_passes_alone(template: Path) -> None:
 
 
 @pytest.mark.xdist_group("toy")
-def test_its_project_passes_its_own_conformance_tests(template: Path) -> None:
+def test_its_project_passes_the_tests_on_real_services(template: Path) -> None:
+    """The other tests have passed above."""
     with tempfile.TemporaryDirectory(prefix="chatbot-", ignore_cleanup_errors=True) as out:
         run(template, sys.executable, "-m", "cookiecutter", ".", "--no-input", "-o", out, "vector_db=toy")
         project = Path(out, "cired-chatbot")
         run(project, "make", ".venv/installed")
-        output = run(project, ".venv/bin/python", "-m", "pytest", "-m", "not slow")
+        output = run(project, ".venv/bin/python", "-m", "pytest", "-m", "services and not slow")
     assert re.search(r"^vector_db +toy +\d+ passed, 0 failed, 0 skipped ", output, re.M)
-    assert int(re.search(r"^=+ (\d+) passed", output, re.M)[1]) > 500
+    assert int(re.search(r"^=+ (\d+) passed", output, re.M)[1]) > 70
