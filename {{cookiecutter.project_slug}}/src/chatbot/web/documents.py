@@ -172,10 +172,7 @@ async def list_documents(
     responses=problems.responses(404),
 )
 async def get_document(id: IdParam, services: ServicesParam) -> DocumentView:
-    found = await services.documents.get(id)
-    if found is None:
-        raise HTTPException(404, "There is no document of this id.")
-    return _view(found)
+    return _view(await _found(services, id))
 
 
 @router.get(
@@ -196,9 +193,7 @@ async def read_document(
     limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 20,
 ) -> DocumentText:
     """What was read of it, as passages in reading order. One may begin with the words that end the one before it."""
-    document = await services.documents.get(id)
-    if document is None:
-        raise HTTPException(404, "There is no document of this id.")
+    document = await _found(services, id)
     if around is not None:
         position = await services.documents.position(id, around)
         if position is None:
@@ -248,6 +243,13 @@ def _name(file: UploadFile) -> str:
     if not name.isprintable() or not 0 < len(name) <= MAX_NAME:
         raise _invalid("file", "should have a name of 1 to 255 characters")
     return name
+
+
+async def _found(services: Services, id: str) -> Document:
+    document = await services.documents.get(id)
+    if document is None:
+        raise HTTPException(404, "There is no document of this id.")
+    return document
 
 
 def _view(document: Document) -> DocumentView:
