@@ -1,15 +1,17 @@
-"""Finish the new project: narrow its lock to what was chosen, begin its history, say what is next.
+"""Finish the new project: narrow its lock to what was chosen, record its origin, begin its history, say what is next.
 
-Standard library only, no network. What cannot be done here is a warning: a good project is never lost.
+Standard library only, no network. What cannot be done here is a warning: a good project is never lost. scripts/batch.py
+imports it, and calls `finish` in the folder of each project.
 """
 
 import json
+import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
-ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 HEADER = "# Every package with its hashes, for every platform; `# for:` says which part of the project needs it.\n"
 FACTORS = ("vector_db", "queue", "secrets_backend")
 
@@ -31,9 +33,9 @@ def narrowed(lock, wanted):
             yield "".join(block)
 
 
-def write_locks():
+def write_locks(answers):
     """requirements-dev.lock arrives as the lock of all choices; leave what these choices need, with and without dev."""
-    chosen = {"core"} | {f"{factor}.{ANSWERS[factor]}" for factor in FACTORS}
+    chosen = {"core"} | {f"{factor}.{answers[factor]}" for factor in FACTORS}
     dev = {"dev"} | {f"dev.{choice}" for choice in chosen}
     union = pathlib.Path("requirements-dev.lock")
     text = union.read_text(encoding="utf-8")
@@ -41,25 +43,70 @@ def write_locks():
         pathlib.Path(path).write_text(HEADER + "".join(narrowed(text, parts)), encoding="utf-8", newline="\n")
 
 
-def begin_history():
+def asked(git, *arguments):
+    """What git answers to a question; empty when it has no answer."""
+    return subprocess.run([git, *arguments], capture_output=True, text=True, errors="replace").stdout.strip()
+
+
+def template_folder(answers):
+    """The template's own folder: cookiecutter stands in it while a hook runs, and says its name."""
+    named = answers.get("_repo_dir", "")
+    places = (f"/proc/{os.getppid()}/cwd", named, pathlib.Path(os.environ.get("PWD", "."), named))
+    found = (folder for folder in map(pathlib.Path, places) if (folder / "cookiecutter.json").is_file())
+    return next((folder.resolve() for folder in found), None)
+
+
+def origin(answers, folder):
+    """Where the template can be had again, and its commit: `(address, commit)`; without git, None for the commit."""
+    git, typed = shutil.which("git"), answers["_template"]
+    if typed != answers["_repo_dir"]:  # an address: of a repository, which was cloned, or of an archive
+        typed = (folder and git and asked(git, "-C", str(folder), "config", "remote.origin.url")) or typed
+        typed = re.sub(r"(?<=://)[^/@]*@", "", typed)  # a password has no place in the project
+    local = pathlib.Path(os.environ.get("PWD", "."), typed)
+    address = str(folder) if typed == answers["_repo_dir"] and folder else str(local) if local.exists() else typed
+    versioned = folder and git and (folder / ".git").exists()
+    return address, (asked(git, "-C", str(folder), "rev-parse", "--verify", "HEAD") or None) if versioned else None
+
+
+def record(answers, template, commit):
+    """Keep the template, its version and the answers in .cruft.json, which `make upgrade` and cruft read."""
+    kept = {name: value for name, value in answers.items() if not name.startswith("_")}
+    kept |= {"_template": template, "_version": answers["_version"]}
+    origin = {"template": template, "commit": commit, "checkout": answers.get("_checkout"), "directory": None}
+    text = json.dumps(origin | {"context": {"cookiecutter": kept}}, indent=2, ensure_ascii=False)
+    pathlib.Path(".cruft.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def identity(git, answers):
+    """Options that name the author whom git does not know: name and address each on its own."""
+    name = (
+        answers["author_name"].strip(" .,:;<>\"\\'") or answers["project_slug"]
+    )  # git keeps nothing else of such a name
+    for key, value in (("user.name", name), ("user.email", answers["author_email"])):
+        if not asked(git, "config", key):
+            yield from ("-c", f"{key}={value}")
+
+
+def begin_history(answers):
     """A repository with one commit, by the author that git knows or else the one who was named in the answers."""
     git = shutil.which("git")
     if git is None:
-        print("warning: git is not installed, so the project has no history yet.", file=sys.stderr)
-        return
+        return warn("git is not installed, so the project has no history yet.")
     if pathlib.Path(".git").exists():
-        return  # generated anew over an older project: its owner commits
+        return None  # generated anew over an older project: its owner commits
+    if asked(git, "rev-parse", "--is-inside-work-tree") == "true":
+        return warn("the project lies in another repository, so it has no history of its own: commit it there.")
     # One pack instead of a file an object, and no housekeeping: half the time.
-    options = ["-c", "core.bigFileThreshold=1", "-c", "pack.compression=0", "-c", "gc.auto=0"]
-    if subprocess.run([git, "config", "user.email"], capture_output=True).returncode:
-        options += ["-c", f"user.name={ANSWERS['author_name']}", "-c", f"user.email={ANSWERS['author_email']}"]
+    options = ["-c", "core.bigFileThreshold=1", "-c", "pack.compression=0", "-c", "gc.auto=0", *identity(git, answers)]
     for command in ("init --initial-branch=main", "add --all", "commit --no-gpg-sign --message=Generate"):
-        done = subprocess.run([git, *options, *command.split()], capture_output=True, text=True)
+        done = subprocess.run([git, *options, *command.split()], capture_output=True, text=True, errors="replace")
         if done.returncode:
-            print(
-                f"warning: no history yet, since git {command.split()[0]} said: {done.stderr.strip()}", file=sys.stderr
-            )
-            return
+            return warn(f"no history yet, since git {command.split()[0]} said: {done.stderr.strip()}")
+    return None
+
+
+def warn(sentence):
+    print(f"warning: {sentence}", file=sys.stderr)
 
 
 NEXT = """
@@ -70,10 +117,20 @@ NEXT = """
 Its README.md says how to add your documents, configure and deploy."""
 
 
-if __name__ == "__main__":
+def finish(answers, folder):
+    """All that is to be done in the project's folder, which is the current one. `folder`: the template's."""
     try:
-        write_locks()
-        begin_history()
+        write_locks(answers)
+        if "_repo_dir" in answers:  # cruft writes its own record
+            record(answers, *origin(answers, folder))
+        begin_history(answers)
     except OSError as error:
-        print(f"warning: the project is complete but not finished: {error}", file=sys.stderr)
+        warn(f"the project is complete but not finished: {error}")
+
+
+if __name__ == "__main__":
+    ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a console that cannot show a name must not cost the project
+    finish(ANSWERS, template_folder(ANSWERS))
     print(NEXT.format(**ANSWERS))

@@ -12,6 +12,7 @@ import yaml
 from conftest import CATALOG, CONTEXT, FACTORS, ROOT
 
 CHOSEN_FILES = {
+    ".cruft.json",
     ".env.example",
     ".github/workflows/ci.yml",
     "README.md",
