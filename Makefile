@@ -25,9 +25,9 @@ check: .venv/installed  ## lint and format of the template's own Python
 	@$(BIN)/ruff format --check hooks scripts tests benchmarks
 	@$(BIN)/python scripts/choices.py --check
 
-batch: .venv/installed  ## generate one project for each answer file: make batch CONFIG=fleet.yaml OUT=dir
+batch: .venv/installed  ## a fleet of projects from files: make batch CONFIG=fleet.yaml OUT=dir [JOBS=2] [DRY_RUN=1] [JSON=1]
 	@test -n "$(CONFIG)" -a -n "$(OUT)" || { echo "Say what to generate and where: make batch CONFIG=fleet.yaml OUT=dir" >&2; exit 2; }
-	@$(BIN)/cookiecutter . --no-input --config-file $(CONFIG) --output-dir $(OUT)
+	@$(BIN)/python scripts/batch.py "$(CONFIG)" "$(OUT)" $(if $(JOBS),--jobs "$(JOBS)") $(if $(DRY_RUN),--dry-run) $(if $(JSON),--json)
 
 lock: .venv/installed  ## resolve all versions again (needs the network)
 	@PATH="$(BIN):$$PATH" $(BIN)/python scripts/lock.py
@@ -41,6 +41,7 @@ matrix: .venv/installed  ## record the last `make test` over all combinations in
 
 bench: .venv/installed  ## time generation against cookiecutter itself
 	@$(BIN)/python benchmarks/generation.py
+	@$(BIN)/python benchmarks/batch.py
 
 bench-choices: .venv/installed  ## measure all vector databases and queues side by side, on the real services
 	@$(BIN)/python benchmarks/choices.py

@@ -59,18 +59,21 @@ def template_folder(answers):
 def origin(answers, folder):
     """Where the template can be had again, and its commit: `(address, commit)`; without git, None for the commit."""
     git, typed = shutil.which("git"), answers["_template"]
-    if typed != answers["_repo_dir"]:  # an address: of a repository, which was cloned, or of an archive
-        typed = (folder and git and asked(git, "-C", str(folder), "config", "remote.origin.url")) or typed
-        typed = re.sub(r"(?<=://)[^/@]*@", "", typed)  # a password has no place in the project
     local = pathlib.Path(os.environ.get("PWD", "."), typed)
-    address = str(folder) if typed == answers["_repo_dir"] and folder else str(local) if local.exists() else typed
-    versioned = folder and git and (folder / ".git").exists()
-    return address, (asked(git, "-C", str(folder), "rev-parse", "--verify", "HEAD") or None) if versioned else None
+    here = str(folder) if folder and typed == answers["_repo_dir"] else str(local) if local.exists() else typed
+    if not (folder and git and (folder / ".git").exists()):
+        return here, None
+    inside = [git, "-C", str(folder)]
+    remote = asked(*inside, "config", "remote.origin.url")
+    published = "://" in remote and asked(*inside, "branch", "--remotes", "--contains", "HEAD")
+    if remote and (published or typed != answers["_repo_dir"]):
+        here = re.sub(r"(?<=://)[^/@]*@", "", remote)  # a password has no place in the project
+    return here, asked(*inside, "rev-parse", "--verify", "HEAD") or None
 
 
 def record(answers, template, commit):
     """Keep the template, its version and the answers in .cruft.json, which `make upgrade` and cruft read."""
-    kept = {name: value for name, value in answers.items() if not name.startswith("_")}
+    kept = {name: answers[name] for name in sorted(answers) if not name.startswith("_")}
     kept |= {"_template": template, "_version": answers["_version"]}
     origin = {"template": template, "commit": commit, "checkout": answers.get("_checkout"), "directory": None}
     text = json.dumps(origin | {"context": {"cookiecutter": kept}}, indent=2, ensure_ascii=False)
@@ -97,8 +100,18 @@ def begin_history(answers):
     if asked(git, "rev-parse", "--is-inside-work-tree") == "true":
         return warn("the project lies in another repository, so it has no history of its own: commit it there.")
     # One pack instead of a file an object, and no housekeeping: half the time.
-    options = ["-c", "core.bigFileThreshold=1", "-c", "pack.compression=0", "-c", "gc.auto=0", *identity(git, answers)]
-    for command in ("init --initial-branch=main", "add --all", "commit --no-gpg-sign --message=Generate"):
+    options = [
+        "-c",
+        "core.bigFileThreshold=1",
+        "-c",
+        "pack.compression=0",
+        "-c",
+        "gc.auto=0",
+        "-c",
+        "maintenance.auto=false",
+        *identity(git, answers),
+    ]
+    for command in ("init --initial-branch=main", "add --all", "commit --quiet --no-gpg-sign --message=Generate"):
         done = subprocess.run([git, *options, *command.split()], capture_output=True, text=True, errors="replace")
         if done.returncode:
             return warn(f"no history yet, since git {command.split()[0]} said: {done.stderr.strip()}")
@@ -117,12 +130,12 @@ NEXT = """
 Its README.md says how to add your documents, configure and deploy."""
 
 
-def finish(answers, folder):
-    """All that is to be done in the project's folder, which is the current one. `folder`: the template's."""
+def finish(answers, template, commit):
+    """All that is to be done in the project's folder, which is the current one. The template: what `origin` says."""
     try:
         write_locks(answers)
         if "_repo_dir" in answers:  # cruft writes its own record
-            record(answers, *origin(answers, folder))
+            record(answers, template, commit)
         begin_history(answers)
     except OSError as error:
         warn(f"the project is complete but not finished: {error}")
@@ -132,5 +145,5 @@ if __name__ == "__main__":
     ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a console that cannot show a name must not cost the project
-    finish(ANSWERS, template_folder(ANSWERS))
+    finish(ANSWERS, *(origin(ANSWERS, template_folder(ANSWERS)) if "_repo_dir" in ANSWERS else (None, None)))
     print(NEXT.format(**ANSWERS))

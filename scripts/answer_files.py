@@ -56,11 +56,12 @@ def pairs(node, path):
     again = [key for key, _ in node.value[::-1] if key.value != "<<" and written.count(key.value) > 1]
     if again:
         raise Refused(f"{place(path, again[0])}: {again[0].value} is there twice: leave one.")
+    whole = yaml.MappingNode(node.tag, list(node.value))
     try:
-        yaml.SafeLoader("").flatten_mapping(node)
+        yaml.SafeLoader("").flatten_mapping(whole)  # `<<: *other`
     except yaml.MarkedYAMLError as error:
         raise Refused(f"{place(path, node)}: {error.problem}.") from None
-    return {str(key.value): (place(path, key), value) for key, value in node.value}
+    return {str(key.value): (place(path, key), value) for key, value in whole.value}
 
 
 def answer(key, value, questions, where):
