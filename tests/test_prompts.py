@@ -21,15 +21,15 @@ PAGE = ROOT / "docs" / "prompts.md"
 FENCE = re.compile(r"(?<=```text\n).*?(?=```\n)", re.S)
 TYPED = ["Harbour Office", "", "", "", "", "Apache", "2", "", "9", "1", "3", "", "2", ""]
 """What is typed at each prompt in turn, Enter for the default; «Apache» and «9» are no choices, and are asked again."""
-WAITS = re.compile(r"\): $")
+WAITS = re.compile(rb"\): $")
 
 
-def said(terminal: int) -> str:
+def said(terminal: int) -> bytes:
     """What a terminal shows next; nothing once the program has closed it."""
     assert select.select([terminal], [], [], 60)[0], "nothing was shown for a minute"
     with contextlib.suppress(OSError):
-        return os.read(terminal, 65536).decode()
-    return ""
+        return os.read(terminal, 65536)
+    return b""
 
 
 def converse(command: list[str], typed: list[str], folder: Path) -> tuple[int, str]:
@@ -39,18 +39,18 @@ def converse(command: list[str], typed: list[str], folder: Path) -> tuple[int, s
         os.chdir(folder)
         plain = {"TERM": "dumb", "COLUMNS": "100", "NO_COLOR": "1", "HOME": str(folder), "PWD": str(folder)}
         os.execve(command[0], command, clean_environment() | plain)
-    shown, rest = "", list(typed)
+    shown, since, rest = b"", b"", list(typed)
     try:
         while more := said(terminal):
-            shown += more
-            if WAITS.search(shown):
+            shown, since = shown + more, since + more
+            if WAITS.search(since):
                 os.write(terminal, (rest.pop(0) + "\n").encode())
-                shown += said(terminal)  # what was typed
+                since = b""
     finally:
         os.close(terminal)  # which ends a program that still waits
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     assert rest == [], "it asked less than was answered"
-    return code, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r\n", "\n")
+    return code, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")
 
 
 @pytest.fixture(scope="module")
