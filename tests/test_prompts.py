@@ -37,7 +37,14 @@ def converse(command: list[str], typed: list[str], folder: Path) -> tuple[int, s
     process, terminal = pty.fork()
     if not process:
         os.chdir(folder)
-        plain = {"TERM": "dumb", "COLUMNS": "100", "NO_COLOR": "1", "HOME": str(folder), "PWD": str(folder)}
+        plain = {
+            "TERM": "dumb",
+            "COLUMNS": "100",
+            "LINES": "40",
+            "NO_COLOR": "1",
+            "HOME": str(folder),
+            "PWD": str(folder),
+        }
         os.execve(command[0], command, clean_environment() | plain)
     shown, since, rest = b"", b"", list(typed)
     try:
