@@ -111,7 +111,7 @@ def begin_history(answers):
         "maintenance.auto=false",
         *identity(git, answers),
     ]
-    for command in ("init --initial-branch=main", "add --all", "commit --quiet --no-gpg-sign --message=Generate"):
+    for command in ("init --initial-branch=main", "add --all", "commit --quiet --no-verify --no-gpg-sign --message=Generate"):
         done = subprocess.run([git, *options, *command.split()], capture_output=True, text=True, errors="replace")
         if done.returncode:
             return warn(f"no history yet, since git {command.split()[0]} said: {done.stderr.strip()}")
