@@ -2,12 +2,14 @@
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 DEMO := build/demo
+WAYS_IN := $(addprefix tests/test_,answers_in_files.py batch.py catalogue.py command_line.py docs.py hooks.py \
+  hostile_answers.py prompts.py repository.py upgrade.py ways_in.py)
 # Trust what the machine trusts: institutions have proxies with certificates of their own.
 export UV_SYSTEM_CERTS := 1
 # Keep bytecode, whatever the machine says: without it every process compiles all that it imports again at each start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test combo check batch lock docs matrix bench bench-choices clean
+.PHONY: demo test ways-in combo check batch lock docs matrix bench bench-choices clean
 
 demo: .venv/installed  ## generate the default chatbot, index its manual, answer one question
 	@rm -rf $(DEMO)
@@ -16,6 +18,9 @@ demo: .venv/installed  ## generate the default chatbot, index its manual, answer
 
 test: .venv/installed  ## render and test every combination
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
+
+ways-in: .venv/installed  ## test generation, files of answers, fleets, upgrades and docs alone
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 $(WAYS_IN)
 
 combo: .venv/installed  ## test one combination alone: make combo VECTOR_DB=qdrant QUEUE=nats SECRETS=vault
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -v "tests/test_combinations.py::test_combination[$(VECTOR_DB)-$(QUEUE)-$(SECRETS)]"

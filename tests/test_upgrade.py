@@ -320,19 +320,21 @@ def test_a_project_of_cruft_can_be_upgraded_by_make(crufted):
     assert record(crufted)["context"]["cookiecutter"]["_version"] == "9.1.0"
 
 
-def upgrade_module():
+@pytest.fixture
+def upgrade_module(monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # what lies in the skeleton would be generated
     spec = importlib.util.spec_from_file_location("upgrade", SKELETON / "scripts" / "upgrade.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["upgrade"] = module
+    monkeypatch.setitem(sys.modules, "upgrade", module)
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.mark.parametrize("word", ["VECTOR_DB=qdrant", 'PROJECT_NAME=L\'été à "Paris"', "DESCRIPTION=a \\ b $c", "TO="])
-def test_what_is_typed_to_make_arrives(word, tmp_path):
+def test_what_is_typed_to_make_arrives(word, upgrade_module, tmp_path):
     (tmp_path / "Makefile").write_text("all:\n\t@printenv MAKEFLAGS\n", "utf-8")
     flags = run("make", "--no-print-directory", "-k", word, "DRY_RUN=1", cwd=tmp_path).stdout
-    assert set(upgrade_module().words_of_make(flags)) == {word, "DRY_RUN=1"}
+    assert set(upgrade_module.words_of_make(flags)) == {word, "DRY_RUN=1"}
 
 
 @pytest.mark.parametrize(("address", "kept"), [("https://user:secret@example.org/t.git", "https://example.org/t.git")])

@@ -107,7 +107,7 @@ class Template:
         git("clone", "--quiet", "--bare", "--", address, str(self.clone), folder=folder)
 
     def commit(self, name: str) -> str:
-        found = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", folder=self.clone, check=False)
+        found = git("rev-parse", "--verify", "--quiet", f"{name}^0", folder=self.clone, check=False)
         if not found:
             raise Refused(f"The template has no version {name}. It has {', '.join(self.versions()) or 'no tags'}.")
         return found
