@@ -100,18 +100,10 @@ def begin_history(answers):
     if asked(git, "rev-parse", "--is-inside-work-tree") == "true":
         return warn("the project lies in another repository, so it has no history of its own: commit it there.")
     # One pack instead of a file an object, and no housekeeping: half the time.
-    options = [
-        "-c",
-        "core.bigFileThreshold=1",
-        "-c",
-        "pack.compression=0",
-        "-c",
-        "gc.auto=0",
-        "-c",
-        "maintenance.auto=false",
-        *identity(git, answers),
-    ]
-    for command in ("init --initial-branch=main", "add --all", "commit --quiet --no-verify --no-gpg-sign --message=Generate"):
+    fast = ("core.bigFileThreshold=1", "pack.compression=0", "gc.auto=0", "maintenance.auto=false")
+    options = [*(word for setting in fast for word in ("-c", setting)), *identity(git, answers)]
+    commit = "commit --quiet --no-verify --no-gpg-sign --message=Generate"  # whatever the owner's hooks and keys are
+    for command in ("init --initial-branch=main", "add --all", commit):
         done = subprocess.run([git, *options, *command.split()], capture_output=True, text=True, errors="replace")
         if done.returncode:
             return warn(f"no history yet, since git {command.split()[0]} said: {done.stderr.strip()}")
