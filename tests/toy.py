@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 
-from chatbot.adapters.database import Database, matching
+from chatbot.storage.database import Database, matching
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point
 
 SCHEMES = ("postgresql", "postgres")

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from chatbot import ports
-from chatbot.adapters.consume import Message, consume
+from chatbot.clients.broker_loop import Message, consume
 from chatbot.domain import Unavailable
-from chatbot.patience import within
+from chatbot.deadline import within
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

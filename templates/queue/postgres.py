@@ -14,8 +14,8 @@ import psycopg
 from psycopg import AsyncConnection
 
 from chatbot import ports
-from chatbot.adapters.consume import Message, consume
-from chatbot.adapters.database import Database
+from chatbot.clients.broker_loop import Message, consume
+from chatbot.storage.database import Database
 from chatbot.domain import Unavailable
 
 SCHEMES = ("postgresql", "postgres")

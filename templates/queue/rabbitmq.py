@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from chatbot import ports
-from chatbot.adapters.consume import Message, consume
+from chatbot.clients.broker_loop import Message, consume
 from chatbot.domain import Unavailable
 
 if TYPE_CHECKING:

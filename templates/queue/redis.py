@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from chatbot import ports
-from chatbot.adapters.consume import Message, consume
+from chatbot.clients.broker_loop import Message, consume
 from chatbot.domain import Unavailable
 
 if TYPE_CHECKING:

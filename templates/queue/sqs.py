@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from chatbot import ports
-from chatbot.adapters.consume import Message, consume
+from chatbot.clients.broker_loop import Message, consume
 from chatbot.domain import Unavailable
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
-from chatbot.adapters.secret_store import DEADLINE, SecretFiles, Store, parsed
+from chatbot.clients.secret_store import DEADLINE, SecretFiles, Store, parsed
 
 
 class Variables(BaseModel):

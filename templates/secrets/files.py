@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from chatbot.adapters.secret_store import SecretFiles
+from chatbot.clients.secret_store import SecretFiles
 
 
 class Variables(BaseModel):

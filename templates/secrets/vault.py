@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
-from chatbot.adapters.secret_store import DEADLINE, SecretFiles, Store
+from chatbot.clients.secret_store import DEADLINE, SecretFiles, Store
 
 
 class Variables(BaseModel):

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from chatbot.adapters.tokens import accepted, tokens
+from chatbot.clients.filter_words import accepted, tokens
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point, Unavailable
 
 SCHEMES = ("file", "s3", "gs", "az")

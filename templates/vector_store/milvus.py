@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from chatbot.adapters.tokens import accepted, tokens
+from chatbot.clients.filter_words import accepted, tokens
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point, Unavailable
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from chatbot.adapters.database import Database, matching
+from chatbot.storage.database import Database, matching
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point
 
 SCHEMES = ("postgresql", "postgres")

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from chatbot.adapters.tokens import accepted, tokens
+from chatbot.clients.filter_words import accepted, tokens
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point, Unavailable
 
 SCHEMES = ("http", "https")

@@ -30,13 +30,13 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.beir import EMBEDDINGS, WORK, Dataset, connected, fresh, ingest, load, measure
-from chatbot import worker
-from chatbot.adapters.documents import index_name
-from chatbot.adapters.jobs import submit
 from chatbot.bootstrap import Services, bootstrap
 from chatbot.domain import JobState, Point
+from chatbot.jobs import worker
 from chatbot.ports import VectorStore
 from chatbot.settings import Settings
+from chatbot.storage.documents import index_name
+from chatbot.storage.jobs import submit
 from services import ServiceError
 
 ATTACHED = ("VECTOR_DB_URL", "QUEUE_URL")

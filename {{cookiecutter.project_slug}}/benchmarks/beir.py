@@ -35,9 +35,9 @@ from rich.progress import track
 from chatbot import settings
 from chatbot.bootstrap import Services, bootstrap
 from chatbot.domain import Question, UnreadableDocument
-from chatbot.pipeline.migrate import migrate
 from chatbot.ports import Embedder
-from chatbot.rag.analyse import detect_language
+from chatbot.runtime.migrate import migrate
+from chatbot.text.analysis import detect_language
 from services import start
 
 WORK = Path(".services/benchmarks")

@@ -27,14 +27,14 @@ import pytest
 import services
 from chatbot import settings as settings_module
 from chatbot.adapters import queue, vector_store
-from chatbot.adapters.database import Database
-from chatbot.adapters.documents import Documents
-from chatbot.adapters.jobs import Jobs
-from chatbot.adapters.lexical import LexicalIndex
 from chatbot.domain import Unavailable
-from chatbot.pipeline.migrate import migrate
 from chatbot.ports import Queue, VectorStore
+from chatbot.runtime.migrate import migrate
 from chatbot.settings import Settings
+from chatbot.storage.bm25 import LexicalIndex
+from chatbot.storage.database import Database
+from chatbot.storage.documents import Documents
+from chatbot.storage.jobs import Jobs
 
 SERVICES = tomllib.loads((settings_module.home() / "services" / "services.toml").read_text())
 CONFORMANCE = {

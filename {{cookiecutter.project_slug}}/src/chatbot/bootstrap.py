@@ -17,23 +17,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatbot import ports
-from chatbot.adapters import embedder, language_model, oidc, queue, vector_store
-from chatbot.adapters.conversations import Conversations
-from chatbot.adapters.database import Database
-from chatbot.adapters.documents import Documents
-from chatbot.adapters.fetch import Fetcher
-from chatbot.adapters.jobs import Jobs
-from chatbot.adapters.keys import Keys
-from chatbot.adapters.lexical import LexicalIndex
-from chatbot.adapters.limits import Limits
-from chatbot.adapters.open_answers import OpenAnswers
-from chatbot.adapters.personal import Personal
-from chatbot.adapters.sandbox import Sandbox
-from chatbot.pipeline.ingest import Ingester, ensure_index
-from chatbot.rag.answer import Answerer
-from chatbot.rag.converse import Conversing
-from chatbot.rag.retrieve import Retriever
+from chatbot.adapters import queue, vector_store
+from chatbot.answering.answer import Answerer
+from chatbot.answering.conversation import Conversing
+from chatbot.answering.retrieve import Retriever
+from chatbot.clients import embedder, language_model, oidc
+from chatbot.clients.fetch import Fetcher
+from chatbot.ingestion.ingest import Ingester, ensure_index
+from chatbot.ingestion.parsing.sandbox import Sandbox
 from chatbot.settings import Settings, scopes
+from chatbot.storage.api_keys import Keys
+from chatbot.storage.bm25 import LexicalIndex
+from chatbot.storage.conversations import Conversations
+from chatbot.storage.database import Database
+from chatbot.storage.documents import Documents
+from chatbot.storage.jobs import Jobs
+from chatbot.storage.limits import Limits
+from chatbot.storage.personal import Personal
+from chatbot.storage.streams import OpenAnswers
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from chatbot.adapters import language_model
-from chatbot.adapters.language_model import INSTRUCTIONS, LANGUAGES, REMINDER, Limits
+from chatbot.answering.answer import Answerer
+from chatbot.cli.output import show_answer
+from chatbot.clients import language_model
+from chatbot.clients.language_model import INSTRUCTIONS, LANGUAGES, REMINDER, Limits
 from chatbot.domain import Chunk, Passage, Question
+from chatbot.ingestion.chunk import chunk
+from chatbot.ingestion.parsing.parse import parse
 from chatbot.ports import LanguageModel
-from chatbot.rag.answer import Answerer
-from chatbot.rag.chunk import chunk
-from chatbot.rag.parse import parse
-from chatbot.terminal import show_answer
 from tests.attacks import documents
 from tests.unit import openai_server
 from tests.unit.fakes import client_of, fake_services

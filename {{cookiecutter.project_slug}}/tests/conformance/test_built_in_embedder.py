@@ -8,7 +8,7 @@ from math import hypot
 
 import pytest
 
-from chatbot.adapters import embedder
+from chatbot.clients import embedder
 
 pytestmark = pytest.mark.slow
 

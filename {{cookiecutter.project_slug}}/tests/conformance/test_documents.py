@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from chatbot.adapters.database import Database
-from chatbot.adapters.documents import Documents, document_id, index_name
 from chatbot.domain import Chunk, Document, Hit, UnreadableDocument
+from chatbot.storage.database import Database
+from chatbot.storage.documents import Documents, document_id, index_name
 
 pytestmark = pytest.mark.slow
 

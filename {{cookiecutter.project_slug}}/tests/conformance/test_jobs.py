@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from chatbot import scheduler, worker
-from chatbot.adapters.database import Database
-from chatbot.adapters.jobs import Jobs, dispatch, submit
 from chatbot.domain import Job, JobState, Unavailable, UnreadableDocument
-from chatbot.pipeline.ingest import IngestResult
+from chatbot.ingestion.ingest import IngestResult
+from chatbot.jobs import scheduler, worker
 from chatbot.ports import Queue
+from chatbot.storage.database import Database
+from chatbot.storage.jobs import Jobs, dispatch, submit
 
 
 class FakeQueue:

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chatbot.adapters import limits as module
-from chatbot.adapters.database import Database
-from chatbot.adapters.keys import FORM, Keys
-from chatbot.adapters.limits import Limits, Pace, Subject
 from chatbot.domain import LimitReached, Unavailable
 from chatbot.settings import Settings
+from chatbot.storage import limits as module
+from chatbot.storage.api_keys import FORM, Keys
+from chatbot.storage.database import Database
+from chatbot.storage.limits import Limits, Pace, Subject
 
 pytestmark = pytest.mark.slow
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from chatbot.adapters.documents import Documents
-from chatbot.adapters.lexical import K1, B, LexicalIndex
 from chatbot.domain import Chunk, Language
-from chatbot.rag.analyse import query_terms, terms
+from chatbot.storage.bm25 import K1, B, LexicalIndex
+from chatbot.storage.documents import Documents
+from chatbot.text.analysis import query_terms, terms
 
 pytestmark = pytest.mark.slow
 

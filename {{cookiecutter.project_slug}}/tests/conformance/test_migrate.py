@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from alembic import command
 
-from chatbot.adapters.database import Database
-from chatbot.adapters.documents import Documents
 from chatbot.domain import InvalidConfiguration, Unavailable
-from chatbot.pipeline.migrate import configuration, migrate
+from chatbot.runtime.migrate import configuration, migrate
 from chatbot.settings import Settings, home
+from chatbot.storage.database import Database
+from chatbot.storage.documents import Documents
 from tests.conftest import DIMENSION
 
 pytestmark = pytest.mark.slow

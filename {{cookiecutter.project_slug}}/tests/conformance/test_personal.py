@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from chatbot.adapters.conversations import Conversations
-from chatbot.adapters.database import Database
-from chatbot.adapters.limits import Limits, Subject
-from chatbot.adapters.personal import PAGE, Personal
 from chatbot.domain import Feedback, NotFound
-from chatbot.pipeline.purge import purge_daily
+from chatbot.jobs.retention import purge_daily
+from chatbot.storage.conversations import Conversations
+from chatbot.storage.database import Database
+from chatbot.storage.limits import Limits, Subject
+from chatbot.storage.personal import PAGE, Personal
 from tests.conformance.test_conversations import ALICE, BOB, message
 
 pytestmark = pytest.mark.slow

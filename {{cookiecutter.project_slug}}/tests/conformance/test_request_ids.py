@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chatbot.adapters.jobs import Jobs
-from chatbot.telemetry import request_id
+from chatbot.observability.logs import request_id
+from chatbot.storage.jobs import Jobs
 from tests.processes import chatbot, serving, until
 
 ID = "front-desk.4711"

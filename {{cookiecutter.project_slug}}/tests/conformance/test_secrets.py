@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 
 from chatbot import settings
-from chatbot.adapters import queue, secret_store, secrets, vector_store
+from chatbot.adapters import queue, secrets, vector_store
+from chatbot.clients import secret_store
 from chatbot.domain import InvalidConfiguration
 from services.process import Process, running
 from tests.conftest import SERVICES

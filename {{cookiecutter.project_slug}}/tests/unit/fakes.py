@@ -12,10 +12,10 @@ from typing import Any
 import httpx2
 
 from chatbot import settings
-from chatbot.adapters.documents import document_id
-from chatbot.adapters.fetch import Fetcher
-from chatbot.adapters.limits import Pace, Subject
+from chatbot.answering.answer import Cited, Done, Event, Sources, Spent, Token
+from chatbot.answering.conversation import Conversing
 from chatbot.bootstrap import Services
+from chatbot.clients.fetch import Fetcher
 from chatbot.domain import (
     Answer,
     ApiKey,
@@ -39,8 +39,8 @@ from chatbot.domain import (
     UnreadableDocument,
     Usage,
 )
-from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
-from chatbot.rag.converse import Conversing
+from chatbot.storage.documents import document_id
+from chatbot.storage.limits import Pace, Subject
 from chatbot.web.app import create_app
 from tests.processes import NOWHERE
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chatbot.adapters.documents import IndexRecord, document_id
 from chatbot.domain import Chunk, Document, Job, Metadata, ParsedDocument, Point, Unavailable, UnreadableDocument
-from chatbot.rag.parse import parse
+from chatbot.ingestion.parsing.parse import parse
+from chatbot.storage.documents import IndexRecord, document_id
 
 
 @dataclass

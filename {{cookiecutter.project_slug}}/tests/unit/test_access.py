@@ -11,9 +11,9 @@ import pytest
 
 from chatbot.bootstrap import Services
 from chatbot.domain import Caller, InvalidToken, Scope
-from chatbot.telemetry import configure_logging
-from chatbot.web import access
+from chatbot.observability.logs import configure_logging
 from chatbot.web.app import create_app
+from chatbot.web.auth import access
 from tests.unit.fakes import FakeAnswerer, client_of, fake_services
 
 pytestmark = pytest.mark.slow
@@ -327,9 +327,9 @@ async def test_the_day_s_tokens_are_counted_and_then_refused(stream: bool) -> No
 
 @pytest.mark.parametrize(("url", "charged"), [("http://127.0.0.1:1/v1", True), (None, False)])
 async def test_a_client_that_leaves_is_charged_by_the_text_if_a_model_wrote_it(url: str | None, charged: bool) -> None:
-    from chatbot.adapters.limits import Subject
     from chatbot.domain import Question
-    from chatbot.web.budget import Budget, _counting
+    from chatbot.storage.limits import Subject
+    from chatbot.web.auth.budget import Budget, _counting
 
     services = fake_services(daily_tokens=1000, llm_url=url, llm_model="m")
     budget = Budget(services, [Subject("key:k0")])

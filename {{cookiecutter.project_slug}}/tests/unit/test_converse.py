@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from chatbot.answering import conversation as converse
+from chatbot.answering.answer import Done, Event, Sources, Spent
+from chatbot.answering.conversation import Exchange
 from chatbot.bootstrap import Services
 from chatbot.domain import NotFound, Turn, Unavailable, Usage
-from chatbot.rag import converse
-from chatbot.rag.answer import Done, Event, Sources, Spent
-from chatbot.rag.converse import Exchange
 from tests.unit.fakes import DOWN, FakeAnswerer, FakeModel, fake_services
 
 ALICE, BOB = "visitor:alice", "visitor:bob"

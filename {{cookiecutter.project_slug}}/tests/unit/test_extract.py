@@ -1,7 +1,7 @@
 """Quoting: the sentence that answers, word for word, with its citation."""
 
+from chatbot.answering.extractive import answer
 from chatbot.domain import Chunk, Passage, Question
-from chatbot.rag.extract import answer
 
 
 def passage(text: str, score: float = 1.0, similarity: float | None = 0.8) -> Passage:

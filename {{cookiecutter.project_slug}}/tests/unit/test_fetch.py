@@ -22,7 +22,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from chatbot.adapters.fetch import Fetcher, is_public
+from chatbot.clients.fetch import Fetcher, is_public
 from chatbot.domain import ChatbotError, Unavailable, UnreadableDocument
 
 pytestmark = pytest.mark.slow
@@ -385,7 +385,7 @@ async def test_a_packed_bomb_is_unpacked_no_further_than_the_limit(
 
         return Counting()
 
-    monkeypatch.setattr("chatbot.adapters.fetch.zlib.decompressobj", counting)
+    monkeypatch.setattr("chatbot.clients.fetch.zlib.decompressobj", counting)
     server.answers["/"] = page(gzip.compress(bytes(100_000_000)), Content_Encoding="gzip")
     with pytest.raises(UnreadableDocument, match="larger than"):
         await web.fetcher.fetch("http://public.test/")

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from chatbot.domain import Unavailable
-from chatbot.pipeline.harvest import harvest, record
+from chatbot.ingestion.hal import harvest, record
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatbot.rag.parse import parse
+from chatbot.ingestion.parsing.parse import parse
 from tests.attacks import documents
 
 pytestmark = pytest.mark.slow

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from chatbot.adapters import embedder
-from chatbot.adapters.documents import IndexRecord, document_id
-from chatbot.adapters.fetch import Fetcher, Page
+from chatbot.clients import embedder
+from chatbot.clients.fetch import Fetcher, Page
 from chatbot.domain import ChatbotError, InvalidConfiguration, Unavailable, UnreadableDocument
-from chatbot.pipeline import corpus
-from chatbot.pipeline.index import rebuild
-from chatbot.pipeline.ingest import Ingester, ensure_index
+from chatbot.ingestion import corpus
+from chatbot.ingestion.ingest import Ingester, ensure_index
+from chatbot.ingestion.rebuild import rebuild
+from chatbot.storage.documents import IndexRecord, document_id
 from tests.unit import openai_server
 from tests.unit.memory import CountingEmbedder, MemoryDocuments, MemoryJobs, MemoryVectors, parse_here
 

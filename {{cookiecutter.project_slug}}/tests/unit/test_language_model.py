@@ -2,8 +2,8 @@
 
 import pytest
 
-from chatbot.adapters import language_model
-from chatbot.adapters.language_model import Limits
+from chatbot.clients import language_model
+from chatbot.clients.language_model import Limits
 from chatbot.domain import Chunk, InvalidConfiguration, ModelUnavailable, Passage, Question, Turn, Unavailable, Usage
 from tests.unit import openai_server
 

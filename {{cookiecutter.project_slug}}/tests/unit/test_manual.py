@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from chatbot.cli import main
+from chatbot.cli.main import main
 from chatbot.settings import home, variables
 
 PAGES = sorted([home() / "README.md", *(home() / "docs").rglob("*.md")])

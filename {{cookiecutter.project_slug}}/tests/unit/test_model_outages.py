@@ -14,10 +14,10 @@ import httpx2
 import pytest
 import uvicorn
 
-from chatbot.adapters import language_model
-from chatbot.adapters.language_model import Extractive, Limits
+from chatbot.answering.answer import Answerer
+from chatbot.clients import language_model
+from chatbot.clients.language_model import Extractive, Limits
 from chatbot.domain import ModelUnavailable, Passage, Usage
-from chatbot.rag.answer import Answerer
 from chatbot.web.app import create_app
 from tests.unit import openai_server
 from tests.unit.fakes import PASSAGE, client_of, fake_services

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi import Request
 
-from chatbot.web.network import named_locally, network, origin
+from chatbot.web.auth.network import named_locally, network, origin
 
 
 def request(peer: str | None, *forwarded: str) -> Request:

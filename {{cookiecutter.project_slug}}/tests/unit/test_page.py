@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from chatbot.settings import Settings, home
-from chatbot.web import embed, page
+from chatbot.web.pages import embed, page
 from tests.unit.fakes import client_of, fake_services
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 from docx import Document
 
 from chatbot.domain import ParsedDocument, UnreadableDocument
-from chatbot.rag.parse import DOCX, SUFFIXES, fetched_type, media_type, parse
+from chatbot.ingestion.parsing.parse import DOCX, SUFFIXES, fetched_type, media_type, parse
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from chatbot.patience import within
+from chatbot.deadline import within
 
 pytestmark = pytest.mark.slow
 

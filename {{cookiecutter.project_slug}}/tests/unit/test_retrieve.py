@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from chatbot.answering.retrieve import Retriever, fuse
 from chatbot.domain import Chunk, Filters, Hit, Passage
-from chatbot.rag.retrieve import Retriever, fuse
 
 
 class Searches:

@@ -14,10 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
-from chatbot.adapters import sandbox as module
-from chatbot.adapters.sandbox import Sandbox
 from chatbot.domain import Unavailable, UnreadableDocument
-from chatbot.rag.parse import parse
+from chatbot.ingestion.parsing import sandbox as module
+from chatbot.ingestion.parsing.parse import parse
+from chatbot.ingestion.parsing.sandbox import Sandbox
 from chatbot.settings import Settings
 from tests.unit.bombs import BOMBS, HARMLESS
 from tests.unit.test_parse import pdf, word
@@ -40,7 +40,7 @@ def parsers() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children():
         with suppress(psutil.Error):
-            if "chatbot.rag.child" in child.cmdline():
+            if "chatbot.ingestion.parsing.child" in child.cmdline():
                 found.append(child)
     return found
 
@@ -130,10 +130,10 @@ async def test_whatever_a_parser_does_is_a_sentence(
 ) -> None:
     """The real child, with a parser of text that does the worst."""
     (tmp_path / "worst.py").write_text(
-        "import chatbot.rag.formats.text, runpy\n"
+        "import chatbot.ingestion.parsing.text, runpy\n"
         f"def read(content, name):\n    {code}\n"
-        "chatbot.rag.formats.text.read = read\n"
-        "runpy.run_module('chatbot.rag.child', run_name='__main__')\n"
+        "chatbot.ingestion.parsing.text.read = read\n"
+        "runpy.run_module('chatbot.ingestion.parsing.child', run_name='__main__')\n"
     )
     monkeypatch.setattr(module, "MODULE", "worst")
     monkeypatch.setattr(module, "PATIENCE", 2)
@@ -158,10 +158,10 @@ async def test_a_parser_that_cannot_start_is_an_outage_and_no_fault_of_the_file(
 
 async def test_a_parser_knows_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, sandbox: Sandbox) -> None:
     (tmp_path / "spy.py").write_text(
-        "import os, chatbot.rag.formats.text, runpy\n"
-        "original = chatbot.rag.formats.text.read\n"
-        "chatbot.rag.formats.text.read = lambda content, name: original(str(sorted(os.environ)).encode(), name)\n"
-        "runpy.run_module('chatbot.rag.child', run_name='__main__')\n"
+        "import os, chatbot.ingestion.parsing.text, runpy\n"
+        "original = chatbot.ingestion.parsing.text.read\n"
+        "chatbot.ingestion.parsing.text.read = lambda content, name: original(str(sorted(os.environ)).encode(), name)\n"
+        "runpy.run_module('chatbot.ingestion.parsing.child', run_name='__main__')\n"
     )
     monkeypatch.setenv("LLM_API_KEY", "canary-key")
     monkeypatch.setattr(module, "MODULE", "spy")

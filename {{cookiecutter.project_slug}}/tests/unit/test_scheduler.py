@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chatbot import scheduler
 from chatbot.domain import Unavailable
+from chatbot.jobs import scheduler
 from tests.unit.fakes import fake_services
 
 

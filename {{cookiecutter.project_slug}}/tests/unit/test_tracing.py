@@ -14,13 +14,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from chatbot import tracing, worker
-from chatbot.adapters import traces
-from chatbot.adapters.language_model import Limits, OpenAICompatible
+from chatbot.answering.answer import Answerer
+from chatbot.answering.retrieve import Retriever
+from chatbot.clients import otel as traces
+from chatbot.clients.language_model import Limits, OpenAICompatible
 from chatbot.domain import Hit, Job, Passage, Unavailable
-from chatbot.pipeline.ingest import IngestResult
-from chatbot.rag.answer import Answerer
-from chatbot.rag.retrieve import Retriever
+from chatbot.ingestion.ingest import IngestResult
+from chatbot.jobs import worker
+from chatbot.observability import tracing
 from chatbot.settings import home
 from tests.processes import python
 from tests.unit import openai_server
@@ -31,7 +32,7 @@ CANARY = "Wolpertinger"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OFF = """
 import asyncio, sys
-import chatbot.bootstrap, chatbot.worker, chatbot.process
+import chatbot.bootstrap, chatbot.jobs.worker, chatbot.runtime.process
 from chatbot.web.app import create_app
 from tests.unit.fakes import fake_services
 

@@ -17,11 +17,11 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
 
-from chatbot.adapters.language_model import Limits
 from chatbot.bootstrap import Services
+from chatbot.clients.language_model import Limits
 from chatbot.domain import Chunk, Document, ModelUnavailable, Unavailable
-from chatbot.web import metrics
 from chatbot.web.app import create_app
+from chatbot.web.ops import request_metrics as metrics
 from tests.processes import python, until
 from tests.unit import openai_server
 from tests.unit.fakes import PASSAGE, FakeAnswerer, client_of, fake_services

@@ -12,12 +12,12 @@ import httpx2
 import openai
 import pytest
 
-from chatbot.adapters.language_model import Extractive
+from chatbot.answering.answer import NOTHING_FOUND, Answerer, Event, Sources
 from chatbot.bootstrap import Services
+from chatbot.clients.language_model import Extractive
 from chatbot.domain import Answer, ModelUnavailable, Passage, Question, Turn
-from chatbot.rag.answer import NOTHING_FOUND, Answerer, Event, Sources
 from chatbot.web.app import create_app
-from chatbot.web.openai import sources, url_citations
+from chatbot.web.openai.endpoints import sources, url_citations
 from tests.unit.fakes import CITATION, DOWN, PASSAGE, FakeAnswerer, FakeModel, client_of, fake_services
 
 pytestmark = pytest.mark.slow

@@ -13,11 +13,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from chatbot.answering.answer import Done, Token
 from chatbot.bootstrap import Services
 from chatbot.domain import Question, Unavailable
-from chatbot.rag.answer import Done, Token
-from chatbot.web import metrics
 from chatbot.web.app import create_app
+from chatbot.web.ops import request_metrics as metrics
 from tests.unit.fakes import FakeAnswerer, FakeModel, client_of, fake_services
 
 pytestmark = pytest.mark.slow

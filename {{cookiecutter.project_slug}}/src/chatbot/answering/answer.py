@@ -11,13 +11,13 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 
-from chatbot import metrics, tracing
+from chatbot.answering.cite import Checker
+from chatbot.answering.evidence import supported
+from chatbot.answering.retrieve import Retriever
 from chatbot.domain import EXTRACTIVE, Answer, Citation, Language, Passage, Question, Usage
+from chatbot.observability import metrics, tracing
 from chatbot.ports import LanguageModel
-from chatbot.rag import safe
-from chatbot.rag.cite import Checker
-from chatbot.rag.evidence import supported
-from chatbot.rag.retrieve import Retriever
+from chatbot.text import sanitize as safe
 
 NOTHING_FOUND: dict[Language, str] = {
     "en": "I found no answer to this question in the documents.",

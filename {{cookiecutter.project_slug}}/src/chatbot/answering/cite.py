@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from chatbot.domain import Citation, Passage
-from chatbot.rag.analyse import query_terms, sentences, terms
+from chatbot.text.analysis import query_terms, sentences, terms
 
 MARKER = re.compile(r"(\s*)[\[【](\d{1,3}(?:\s*[,;]\s*\d{1,3})*)[\]】]")
 UNFINISHED = re.compile(r"\s*(?:[\[【][\d,;\s]*)?\Z")

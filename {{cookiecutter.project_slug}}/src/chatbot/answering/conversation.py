@@ -18,12 +18,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from chatbot import tracing
+from chatbot.answering import history
+from chatbot.answering.answer import Answerer, Done, Event, Spent, spent
 from chatbot.domain import Filters, Language, Message, Question, Turn, Unavailable, Usage
+from chatbot.observability import tracing
 from chatbot.ports import LanguageModel
-from chatbot.rag import history
-from chatbot.rag.analyse import detect_language
-from chatbot.rag.answer import Answerer, Done, Event, Spent, spent
+from chatbot.text.analysis import detect_language
 
 TURNS = 6
 """The latest turns of a conversation that a question is understood from."""

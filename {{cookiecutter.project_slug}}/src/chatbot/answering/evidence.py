@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatbot.domain import Passage
-from chatbot.rag.analyse import WORD, content_words, query_stems, terms
+from chatbot.text.analysis import WORD, content_words, query_stems, terms
 
 UNRELATED = {"e5": 0.80}
 """Cosine similarity of unrelated texts, by a part of the model's name: E5's fill only the top of the scale."""

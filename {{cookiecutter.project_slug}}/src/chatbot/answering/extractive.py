@@ -14,7 +14,7 @@ from itertools import groupby
 from math import log
 
 from chatbot.domain import Language, Passage, Question
-from chatbot.rag.analyse import WORD, content_words, query_stems, sentence_spans, terms
+from chatbot.text.analysis import WORD, content_words, query_stems, sentence_spans, terms
 
 SENTENCES = 3
 PASSAGE_WEIGHT, CUE_WEIGHT = 1.2, 0.15

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from chatbot.rag.analyse import WORD, content_words
+from chatbot.text.analysis import WORD, content_words
 
 LONGEST_TITLE = 80
 """Characters."""

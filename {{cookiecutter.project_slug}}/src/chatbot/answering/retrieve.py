@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from chatbot import metrics, tracing
+from chatbot.deadline import within
 from chatbot.domain import Filters, Hit, Passage, Unavailable
-from chatbot.patience import within
+from chatbot.observability import metrics, tracing
 from chatbot.ports import Embedder, VectorStore
-from chatbot.rag.analyse import query_terms
+from chatbot.text.analysis import query_terms
 
 POOL = 100
 """Candidates each of the two searches brings."""

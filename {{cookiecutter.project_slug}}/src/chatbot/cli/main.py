@@ -18,7 +18,7 @@ from chatbot.domain import ChatbotError, JobState, Language, Scope
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
-    from chatbot.pipeline.corpus import Collected, Outcome
+    from chatbot.ingestion.corpus import Collected, Outcome
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ def web() -> None:
 
     Example: PORT=9000 chatbot web
     """
-    from chatbot.process import serve_web
+    from chatbot.runtime.process import serve_web
 
     serve_web()
 
@@ -73,8 +73,8 @@ def worker() -> None:
 
     Example: WORKER_CONCURRENCY=4 chatbot worker
     """
-    from chatbot.process import run
-    from chatbot.worker import work
+    from chatbot.jobs.worker import work
+    from chatbot.runtime.process import run
 
     run("worker", work)
 
@@ -85,8 +85,8 @@ def scheduler() -> None:
 
     Example: chatbot scheduler
     """
-    from chatbot.process import run
-    from chatbot.scheduler import schedule
+    from chatbot.jobs.scheduler import schedule
+    from chatbot.runtime.process import run
 
     run("scheduler", schedule)
 
@@ -103,7 +103,7 @@ def dev(ctx: click.Context, command: tuple[str, ...]) -> None:
       chatbot dev ingest ../papers        one command, with the services around it
       chatbot dev ask "Who are you?"
     """
-    from chatbot.dev import run_command, run_processes
+    from chatbot.runtime.dev import run_command, run_processes
 
     ctx.exit(run_command(command) if command else run_processes())
 
@@ -121,9 +121,9 @@ def ask(question: str, language: Language | None, extractive: bool, as_json: boo
 
     Example: chatbot ask "What does a carbon tax change?" --language fr
     """
+    from chatbot.cli.output import show_answer
     from chatbot.domain import ModelUnavailable, Question
-    from chatbot.rag.analyse import detect_language
-    from chatbot.terminal import show_answer
+    from chatbot.text.analysis import detect_language
 
     asked = Question(question, language or detect_language(question), extractive=extractive)
     try:
@@ -142,7 +142,7 @@ def search(text: str, limit: int, as_json: bool) -> None:
 
     Example: chatbot search "flood risk in Paris" --limit 3
     """
-    from chatbot.terminal import show_passages
+    from chatbot.cli.output import show_passages
 
     passages = _with_services(lambda services: services.retriever.search(text, limit))
     _print_json(passages) if as_json else show_passages(passages)
@@ -165,7 +165,7 @@ def ingest(paths: tuple[str, ...], remove: bool, through_queue: bool, as_json: b
       chatbot ingest https://example.org/report.pdf
       chatbot ingest papers/ --remove
     """
-    from chatbot.pipeline import corpus
+    from chatbot.ingestion import corpus
 
     urls = [path for path in paths if "://" in path]
     folders = [Path(path) for path in paths if path not in urls]
@@ -197,7 +197,7 @@ def migrate() -> None:
     Example: chatbot run migrate
     """
     from chatbot import settings
-    from chatbot.pipeline.migrate import migrate
+    from chatbot.runtime.migrate import migrate
 
     asyncio.run(migrate(settings.load()))
 
@@ -221,7 +221,7 @@ def index() -> None:
 
     Example: EMBEDDINGS_MODEL=my-model chatbot run index
     """
-    from chatbot.pipeline.index import rebuild
+    from chatbot.ingestion.rebuild import rebuild
 
     def report(done: int, total: int) -> None:
         click.echo(f"{done} of {total} documents", err=True)
@@ -240,7 +240,7 @@ def harvest(collection: str | None, prune: bool, through_queue: bool, as_json: b
 
     Example: chatbot run harvest CIRED
     """
-    from chatbot.pipeline.corpus import HAL
+    from chatbot.ingestion.corpus import HAL
 
     async def work(services: Services) -> list[Outcome]:
         corpus = f"{HAL}{collection}" if collection else services.settings.corpus
@@ -258,7 +258,7 @@ def purge(as_json: bool) -> None:
 
     Example: CONVERSATION_RETENTION_DAYS=90 chatbot run purge
     """
-    from chatbot.pipeline.purge import purge
+    from chatbot.jobs.retention import purge
 
     removed = _with_services(purge)
     _print_json(removed) if as_json else click.echo(f"Removed: {_counted(removed)}.")
@@ -339,7 +339,7 @@ def list_keys(as_json: bool) -> None:
 
     Example: chatbot keys list --json
     """
-    from chatbot.terminal import show_keys
+    from chatbot.cli.output import show_keys
 
     found = _with_services(lambda services: services.keys.list())
     _print_json(found) if as_json else show_keys(found)
@@ -377,7 +377,7 @@ def list_(state: JobState | None, limit: int, as_json: bool) -> None:
 
     Example: chatbot jobs list --state failed
     """
-    from chatbot.terminal import show_jobs
+    from chatbot.cli.output import show_jobs
 
     found = _with_services(lambda services: services.jobs.list(state, limit))
     _print_json(found) if as_json else show_jobs(found)
@@ -472,7 +472,7 @@ async def _ingest_named(
 ) -> list[Outcome]:
     """Ingest the corpus `name`: a folder, relative to the project, or hal:COLLECTION."""
     from chatbot import settings
-    from chatbot.pipeline import corpus
+    from chatbot.ingestion import corpus
 
     if name.startswith(corpus.HAL):
         collection = name.removeprefix(corpus.HAL)
@@ -492,8 +492,8 @@ async def _ingest_named(
 
 async def _ingest(services: Services, collected: Collected, through_queue: bool, as_json: bool) -> list[Outcome]:
     """Ingest what was collected, show how far it is, and print what became of it."""
-    from chatbot.pipeline import corpus
-    from chatbot.terminal import Progress, summary
+    from chatbot.cli.output import Progress, summary
+    from chatbot.ingestion import corpus
 
     flow = corpus.enqueue if through_queue else corpus.ingest
     outcomes: list[Outcome] = []
@@ -508,7 +508,7 @@ async def _ingest(services: Services, collected: Collected, through_queue: bool,
 
 async def _remove(services: Services, belongs: Callable[[Any], bool], present: set[str]) -> list[str]:
     """Remove the documents of a corpus that are not `present`; returns their sources."""
-    from chatbot.pipeline import corpus
+    from chatbot.ingestion import corpus
 
     gone = await corpus.missing(services, belongs, present)
     for document in gone:

@@ -15,7 +15,7 @@ import click
 from chatbot.domain import Answer, ApiKey, Chunk, Citation, Job, Passage
 
 if TYPE_CHECKING:
-    from chatbot.pipeline.corpus import Outcome
+    from chatbot.ingestion.corpus import Outcome
 
 WIDTH = 100
 """Columns."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import hypot
 from typing import TYPE_CHECKING
 
-from chatbot.adapters import openai_api
+from chatbot.clients import openai_api
 from chatbot.domain import InvalidConfiguration
 from chatbot.ports import Embedder
 

@@ -13,12 +13,13 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chatbot import metrics
-from chatbot.adapters import openai_api
-from chatbot.adapters.breaker import Breaker
+from chatbot.answering import extractive as extract
+from chatbot.clients import openai_api
+from chatbot.clients.circuit_breaker import Breaker
 from chatbot.domain import EXTRACTIVE, InvalidConfiguration, ModelUnavailable, Passage, Question, Turn, Usage
+from chatbot.observability import metrics
 from chatbot.ports import LanguageModel
-from chatbot.rag import extract, safe
+from chatbot.text import sanitize as safe
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream

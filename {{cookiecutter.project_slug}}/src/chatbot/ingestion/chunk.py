@@ -9,7 +9,7 @@ from itertools import groupby
 from math import ceil
 
 from chatbot.domain import Chunk, ParsedDocument, Section
-from chatbot.rag.analyse import detect_language, sentence_spans
+from chatbot.text.analysis import detect_language, sentence_spans
 
 Span = tuple[int, int]
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from chatbot.adapters.jobs import submit
 from chatbot.domain import ChatbotError, Document, Job, Metadata, UnreadableDocument
-from chatbot.pipeline.harvest import harvest
-from chatbot.pipeline.index import every_document
-from chatbot.rag.parse import SUFFIXES
+from chatbot.ingestion.hal import harvest
+from chatbot.ingestion.parsing.parse import SUFFIXES
+from chatbot.ingestion.rebuild import every_document
+from chatbot.storage.jobs import submit
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from chatbot.adapters.documents import Documents, document_id, index_name
-from chatbot.adapters.fetch import Fetcher
+from chatbot.clients.fetch import Fetcher
 from chatbot.domain import (
     Chunk,
     Document,
@@ -28,8 +27,10 @@ from chatbot.domain import (
     Scalar,
     UnreadableDocument,
 )
+from chatbot.ingestion import chunk
+from chatbot.ingestion.parsing import parse
 from chatbot.ports import Embedder, VectorStore
-from chatbot.rag import chunk, parse
+from chatbot.storage.documents import Documents, document_id, index_name
 
 BATCH = 16
 """Chunks embedded and stored at a time: small enough for progress to move, large enough for a remote API."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
-from chatbot.adapters.documents import index_name
 from chatbot.domain import Document
-from chatbot.pipeline.ingest import batches, learn_dimension, points
-from chatbot.rag.chunk import indexed_text
+from chatbot.ingestion.chunk import indexed_text
+from chatbot.ingestion.ingest import batches, learn_dimension, points
+from chatbot.storage.documents import index_name
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatbot.adapters.daily import turn
+from chatbot.storage.daily_lock import turn
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services

@@ -11,9 +11,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from chatbot.adapters.jobs import dispatch
 from chatbot.domain import Unavailable
-from chatbot.pipeline.purge import purge_daily
+from chatbot.jobs.retention import purge_daily
+from chatbot.storage.jobs import dispatch
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services

@@ -12,9 +12,9 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from chatbot import metrics, tracing
 from chatbot.domain import ChatbotError, Job, JobState, UnreadableDocument
-from chatbot.telemetry import about_job
+from chatbot.observability import metrics, tracing
+from chatbot.observability.logs import about_job
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services

@@ -2,7 +2,7 @@
 
     configure_logging("INFO")
     logger.info("indexed", extra={"chunks": 3})
-    {"time": "2026-11-03T09:30:00.123Z", "level": "INFO", "logger": "chatbot.worker", "message": "indexed", "chunks": 3}
+    {"time": "2026-11-03T09:30:00.123Z", "level": "INFO", "logger": "chatbot.jobs", "message": "indexed", "chunks": 3}
 
 Questions, documents and secrets never reach a log: exceptions are written as their type and where they were raised,
 without the message, which may quote the data at hand; and libraries stay at INFO, since DEBUG shows whole requests.

@@ -22,7 +22,7 @@ import click
 
 from chatbot import settings
 from chatbot.domain import ChatbotError
-from chatbot.pipeline.migrate import migrate
+from chatbot.runtime.migrate import migrate
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 MARGIN = 5

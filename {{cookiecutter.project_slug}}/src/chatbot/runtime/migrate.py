@@ -11,10 +11,10 @@ import re
 from typing import TYPE_CHECKING
 
 from chatbot.adapters import queue, vector_store
-from chatbot.adapters.database import Database
-from chatbot.adapters.documents import Documents
 from chatbot.domain import Unavailable
 from chatbot.settings import Settings, home
+from chatbot.storage.database import Database
+from chatbot.storage.documents import Documents
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from chatbot import settings
 from chatbot.domain import ChatbotError
-from chatbot.telemetry import configure_logging
+from chatbot.observability.logs import configure_logging
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
@@ -32,7 +32,7 @@ Work = Callable[["Services", asyncio.Event], Awaitable[None]]
 def run(name: str, work: Work) -> None:
     """Run `work` until SIGTERM or SIGINT; returns when it has finished, so that the exit code is 0."""
     services = _configured()
-    from chatbot import metrics
+    from chatbot.observability import metrics
 
     with metrics.served(services.settings.host, services.settings.metrics_port), _traced(name, services.settings):
         asyncio.run(_run(services, work))
@@ -56,7 +56,7 @@ def _configured() -> Services:
 
 
 def _traced(name: str, loaded: settings.Settings) -> AbstractContextManager[None]:
-    from chatbot.adapters.traces import sending
+    from chatbot.clients.otel import sending
 
     endpoint = loaded.otel_exporter_otlp_endpoint
     headers = loaded.otel_exporter_otlp_headers.get_secret_value()
@@ -65,7 +65,7 @@ def _traced(name: str, loaded: settings.Settings) -> AbstractContextManager[None
 
 async def _run(services: Services, work: Work) -> None:
     from chatbot.bootstrap import bootstrap
-    from chatbot.rotation import changed
+    from chatbot.runtime.rotation import changed
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,8 +16,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from chatbot.adapters.database import Database
 from chatbot.domain import ApiKey, Scope
+from chatbot.storage.database import Database
 
 START = "cb_"
 """What every key begins with, so that secret scanners and people know one when they see it."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatbot.adapters.database import Database, matching
 from chatbot.domain import Filters, Hit
+from chatbot.storage.database import Database, matching
 
 K1 = 1.2
 """How soon repeating a term stops to count."""

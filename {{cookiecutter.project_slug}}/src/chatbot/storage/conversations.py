@@ -14,9 +14,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from chatbot.adapters import open_answers
-from chatbot.adapters.database import Database
 from chatbot.domain import Answer, Citation, Conversation, Feedback, Message, NotFound, Turn, Usage
+from chatbot.storage import streams as open_answers
+from chatbot.storage.database import Database
 
 CALLER = "sha256(convert_to(%(caller)s, 'UTF8'))"
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%(caller)s, 0))"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chatbot.adapters.database import Database
+from chatbot.storage.database import Database
 
 LOCK = "SELECT pg_try_advisory_xact_lock(hashtext(%(name)s)) AS free"
 CLAIM = """

@@ -20,9 +20,9 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from chatbot.adapters.database import Database
 from chatbot.domain import Chunk, Document, Hit, Language, Metadata, Passage, UnreadableDocument
-from chatbot.rag.analyse import terms
+from chatbot.storage.database import Database
+from chatbot.text.analysis import terms
 
 DOCUMENTS = """
 SELECT documents.*, (SELECT count(*) FROM chunks WHERE document_id = documents.id) AS chunks FROM documents

@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, get_args
 
-from chatbot.adapters.database import Database
+from chatbot.deadline import within
 from chatbot.domain import Job, JobState, Unavailable
-from chatbot.patience import within
+from chatbot.observability.logs import request_id
+from chatbot.observability.tracing import traceparent
 from chatbot.ports import Queue
-from chatbot.telemetry import request_id
-from chatbot.tracing import traceparent
+from chatbot.storage.database import Database
 
 LONGEST_BACKOFF = 300
 """Seconds."""

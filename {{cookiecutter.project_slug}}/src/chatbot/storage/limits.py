@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from chatbot.adapters.database import Database
 from chatbot.domain import LimitReached
+from chatbot.storage.database import Database
 
 MINUTE = timedelta(minutes=1)
 

@@ -8,9 +8,9 @@ Every table that holds something of a caller is named here, and erased in one tr
 
 from __future__ import annotations
 
-from chatbot.adapters.conversations import CALLER, ONE_AT_A_TIME, Conversations
-from chatbot.adapters.database import Database
 from chatbot.domain import Consent, Conversation, PersonalRecord
+from chatbot.storage.conversations import CALLER, ONE_AT_A_TIME, Conversations
+from chatbot.storage.database import Database
 
 PAGE = 100
 """Conversations read at a time."""

@@ -10,7 +10,7 @@ is taken for given up after ALIVE seconds, and deleted with what is old.
 
 from __future__ import annotations
 
-from chatbot.adapters.database import Database
+from chatbot.storage.database import Database
 
 ALIVE = 12
 """Seconds that a beat holds."""

@@ -16,25 +16,17 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from chatbot.bootstrap import Services, bootstrap
-from chatbot.rotation import changed
+from chatbot.runtime.rotation import changed
 from chatbot.settings import words
-from chatbot.web import (
-    access,
-    chat,
-    conversations,
-    documents,
-    embed,
-    health,
-    mcp,
-    me,
-    openai,
-    openapi,
-    page,
-    privacy,
-    problems,
-)
-from chatbot.web.middleware import BodyLimit, RequestLog, RequestSpan
-from chatbot.web.responses import ResponseHeaders
+from chatbot.web import problems
+from chatbot.web.api import chat, conversations, documents, me, openapi
+from chatbot.web.auth import access
+from chatbot.web.mcp import endpoint as mcp
+from chatbot.web.middleware.requests.headers import ResponseHeaders
+from chatbot.web.middleware.requests.requests import BodyLimit, RequestLog, RequestSpan
+from chatbot.web.openai import endpoints as openai
+from chatbot.web.ops import health
+from chatbot.web.pages import embed, page, privacy
 
 JSON_BYTES = 256_000
 """The largest body that is not an upload."""

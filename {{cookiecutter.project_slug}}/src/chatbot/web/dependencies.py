@@ -8,7 +8,7 @@ from fastapi import Depends, Path, Request
 
 from chatbot.bootstrap import Services
 from chatbot.domain import Caller
-from chatbot.web import access
+from chatbot.web.auth import access
 
 
 async def services(request: Request) -> Services:

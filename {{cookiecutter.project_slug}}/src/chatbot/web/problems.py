@@ -28,8 +28,8 @@ from chatbot.domain import (
     Unavailable,
     UnreadableDocument,
 )
-from chatbot.telemetry import request_id
-from chatbot.web import openai_errors
+from chatbot.observability.logs import request_id
+from chatbot.web.openai import errors as openai_errors
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 5

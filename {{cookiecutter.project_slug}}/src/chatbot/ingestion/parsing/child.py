@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from chatbot.domain import UnreadableDocument
-from chatbot.rag.parse import parse
+from chatbot.ingestion.parsing.parse import parse
 
 TOO_DEEP = "nested too deeply"
 TOO_LARGE = "out of memory"

@@ -7,7 +7,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from chatbot.domain import ParsedDocument, UnreadableDocument
-from chatbot.rag.formats.outline import Outline, one_line
+from chatbot.ingestion.parsing.outline import Outline, one_line
 
 LARGEST = 200_000_000
 """Bytes a file may unpack to: a few kilobytes can claim to be gigabytes."""

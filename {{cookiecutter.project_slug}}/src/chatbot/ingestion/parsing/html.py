@@ -9,9 +9,9 @@ from itertools import accumulate
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from chatbot.domain import ParsedDocument
-from chatbot.rag.formats import html_hidden
-from chatbot.rag.formats.outline import Outline, code, one_line
-from chatbot.rag.formats.text import decode
+from chatbot.ingestion.parsing import html_hidden
+from chatbot.ingestion.parsing.outline import Outline, code, one_line
+from chatbot.ingestion.parsing.text import decode
 
 OPENED = re.compile(r"<([A-Za-z][A-Za-z0-9]*)\s[^<>]*>")
 BLOCK_TAGS = """

@@ -10,9 +10,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from chatbot.domain import Metadata, ParsedDocument
-from chatbot.rag.formats import html
-from chatbot.rag.formats.outline import Outline, clean, code
-from chatbot.rag.formats.text import decode
+from chatbot.ingestion.parsing import html
+from chatbot.ingestion.parsing.outline import Outline, clean, code
+from chatbot.ingestion.parsing.text import decode
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)---[ \t]*(?:\n|\Z)", re.DOTALL)
 PAIR = re.compile(r"^([A-Za-z][\w-]*):[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)

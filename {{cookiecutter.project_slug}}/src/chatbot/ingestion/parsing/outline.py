@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from chatbot.domain import Metadata, ParsedDocument, Section
-from chatbot.rag.analyse import detect_language
-from chatbot.rag.safe import visible
+from chatbot.text.analysis import detect_language
+from chatbot.text.sanitize import visible
 
 UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\u2060\ufffe\uffff]")
 """NUL and lone surrogates, which PostgreSQL refuses; control characters; what `safe.visible` leaves, word joiners."""

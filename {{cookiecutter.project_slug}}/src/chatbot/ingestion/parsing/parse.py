@@ -26,7 +26,7 @@ MEDIA_TYPES = {
 }
 SUFFIXES = frozenset(MEDIA_TYPES)
 FORMATS = {PDF: "pdf", DOCX: "docx", MARKDOWN: "markdown", HTML: "html", TEXT: "text"}
-"""The module of `chatbot.rag.formats` that reads each."""
+"""The module of `chatbot.ingestion.parsing` that reads each."""
 
 SIGNATURES = (
     (b"%PDF-", PDF, "a PDF"),
@@ -54,7 +54,7 @@ EXPANSION = 20
 
 def parse(content: bytes, name: str) -> ParsedDocument:
     """Read a file, a matter of seconds for a large one. Raises UnreadableDocument."""
-    reader = import_module(f"chatbot.rag.formats.{FORMATS[media_type(content, name)]}")
+    reader = import_module(f"chatbot.ingestion.parsing.{FORMATS[media_type(content, name)]}")
     parsed: ParsedDocument = reader.read(content, short_name(name))
     if not parsed.sections:
         raise UnreadableDocument(f"{short_name(name)} holds no text.")

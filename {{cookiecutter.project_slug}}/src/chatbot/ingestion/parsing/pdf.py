@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from chatbot.domain import ParsedDocument, UnreadableDocument
-from chatbot.rag.formats import pdf_hidden
-from chatbot.rag.formats.outline import Outline, clean, one_line, paragraphs
+from chatbot.ingestion.parsing import pdf_hidden
+from chatbot.ingestion.parsing.outline import Outline, clean, one_line, paragraphs
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument

@@ -21,10 +21,10 @@ from contextlib import suppress
 from typing import IO, Any
 
 from chatbot.domain import ParsedDocument, Section, Unavailable, UnreadableDocument
-from chatbot.rag.child import TOO_DEEP, TOO_LARGE
-from chatbot.rag.parse import short_name
+from chatbot.ingestion.parsing.child import TOO_DEEP, TOO_LARGE
+from chatbot.ingestion.parsing.parse import short_name
 
-MODULE = "chatbot.rag.child"
+MODULE = "chatbot.ingestion.parsing.child"
 PATIENCE = 4
 """How much longer than its processor time a child may take: the machine has other things to do too."""
 OUT_OF_TIME = getattr(signal, "SIGXCPU", None)

@@ -6,7 +6,7 @@ import codecs
 import re
 
 from chatbot.domain import ParsedDocument
-from chatbot.rag.formats.outline import Outline, clean, paragraphs
+from chatbot.ingestion.parsing.outline import Outline, clean, paragraphs
 
 TITLE = re.compile(r"\A\s*(\S[^\n]{0,298})\n[ \t]*\n(?=\s*\S)")
 """A first line of its own, above a blank line."""

@@ -10,17 +10,13 @@ from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
+from chatbot.answering.answer import Cited, Done, Event, Sources, Spent, Token
 from chatbot.bootstrap import Services
 from chatbot.domain import EXTRACTIVE
-from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
-from chatbot.web import metrics, problems, resume, schemas
-from chatbot.web.access import allowed
-from chatbot.web.budget import AccountParam
-from chatbot.web.dependencies import CallerParam, ServicesParam
-from chatbot.web.disconnect import while_connected
-from chatbot.web.openapi import event_stream
-from chatbot.web.resume import Position
-from chatbot.web.schemas import (
+from chatbot.web import problems
+from chatbot.web.api import schemas
+from chatbot.web.api.openapi import event_stream
+from chatbot.web.api.schemas import (
     ChatAnswer,
     ChatRequest,
     CitationView,
@@ -31,6 +27,13 @@ from chatbot.web.schemas import (
     SearchResult,
     UsageView,
 )
+from chatbot.web.auth.access import allowed
+from chatbot.web.auth.budget import AccountParam
+from chatbot.web.dependencies import CallerParam, ServicesParam
+from chatbot.web.ops import request_metrics as metrics
+from chatbot.web.streaming import resume
+from chatbot.web.streaming.disconnect import while_connected
+from chatbot.web.streaming.resume import Position
 
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """Neither a cache nor nginx may hold the words back."""

@@ -9,16 +9,11 @@ from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
 from chatbot.domain import Conversation, Feedback
-from chatbot.web import metrics, problems
-from chatbot.web.access import allowed
+from chatbot.web import problems
+from chatbot.web.api.schemas import ConversationPage, ConversationView, FeedbackRequest, FeedbackView, WholeConversation
+from chatbot.web.auth.access import allowed
 from chatbot.web.dependencies import CallerParam, IdParam, ServicesParam
-from chatbot.web.schemas import (
-    ConversationPage,
-    ConversationView,
-    FeedbackRequest,
-    FeedbackView,
-    WholeConversation,
-)
+from chatbot.web.ops import request_metrics as metrics
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CURSOR = "^[0-9]{1,16}-[A-Za-z0-9_]{1,64}$"

@@ -10,13 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Json, ValidationError
 from starlette.exceptions import HTTPException
 
-from chatbot.adapters.jobs import submit
 from chatbot.bootstrap import Services
 from chatbot.domain import Document, UnreadableDocument
+from chatbot.storage.jobs import submit
 from chatbot.web import problems
-from chatbot.web.access import allowed
-from chatbot.web.dependencies import ID, IdParam, ServicesParam
-from chatbot.web.schemas import (
+from chatbot.web.api.schemas import (
     DocumentPage,
     DocumentPassage,
     DocumentText,
@@ -26,6 +24,8 @@ from chatbot.web.schemas import (
     Upload,
     UrlBody,
 )
+from chatbot.web.auth.access import allowed
+from chatbot.web.dependencies import ID, IdParam, ServicesParam
 
 MAX_NAME = 255
 MAX_POSITION = 2**31 - 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from chatbot.web import problems
-from chatbot.web.access import VISITOR, allowed
+from chatbot.web.api.schemas import ConsentBody, ConsentView, PersonalData
+from chatbot.web.auth.access import VISITOR, allowed
 from chatbot.web.dependencies import CallerParam, ServicesParam
-from chatbot.web.schemas import ConsentBody, ConsentView, PersonalData
 
 router = APIRouter(
     prefix="/v1/me", tags=["privacy"], dependencies=[allowed("ask")], responses=problems.responses(400, 422, 503)

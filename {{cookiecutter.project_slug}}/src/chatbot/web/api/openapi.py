@@ -8,9 +8,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from chatbot.settings import release
-from chatbot.web import openai_errors, problems
-from chatbot.web.openai_schemas import OpenAIError
-from chatbot.web.schemas import Problem, UrlBody
+from chatbot.web import problems
+from chatbot.web.api.schemas import Problem, UrlBody
+from chatbot.web.openai import errors as openai_errors
+from chatbot.web.openai.schemas import OpenAIError
 
 DESCRIPTION = """\
 Answers questions from its own documents, with citations.

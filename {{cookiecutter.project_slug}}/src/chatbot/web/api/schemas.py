@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, computed_field
 
 from chatbot.domain import Answer, Chunk, Conversation, JobState, Language, Message, Passage, PersonalRecord, Rating
-from chatbot.web import addresses
+from chatbot.web.api import addresses
 
 
 def _printable(text: str) -> str:

@@ -17,15 +17,16 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chatbot.adapters.keys import START
-from chatbot.adapters.limits import Subject
 from chatbot.bootstrap import Services
 from chatbot.domain import Caller, InvalidToken, LimitReached
 from chatbot.domain import Scope as Permission
 from chatbot.settings import LOOPBACK, Settings, scopes, words
-from chatbot.web import metrics, problems
-from chatbot.web.network import by_tls, named_locally, network
-from chatbot.web.responses import add_header
+from chatbot.storage.api_keys import START
+from chatbot.storage.limits import Subject
+from chatbot.web import problems
+from chatbot.web.auth.network import by_tls, named_locally, network
+from chatbot.web.middleware.requests.headers import add_header
+from chatbot.web.ops import request_metrics as metrics
 
 VISITOR = "visitor"
 """The cookie that keeps a visitor's conversations together: random, no person's name, no address."""

@@ -13,11 +13,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from chatbot.adapters.limits import Subject
+from chatbot.answering.answer import Event, Sources, Spent, Token
 from chatbot.bootstrap import Services
 from chatbot.domain import LimitReached, Usage
-from chatbot.rag.answer import Event, Sources, Spent, Token
-from chatbot.web import access, metrics
+from chatbot.storage.limits import Subject
+from chatbot.web.auth import access
+from chatbot.web.ops import request_metrics as metrics
 
 CHARACTERS = 4
 """Of text to a token, roughly, where the model had no time to say."""

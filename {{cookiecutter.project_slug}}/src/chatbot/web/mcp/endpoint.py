@@ -16,9 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Scope
 
 from chatbot.settings import words
-from chatbot.web.access import allowed
+from chatbot.web.auth.access import allowed
 from chatbot.web.dependencies import ServicesParam
-from chatbot.web.disconnect import while_connected
+from chatbot.web.streaming.disconnect import while_connected
 
 router = APIRouter()
 
@@ -55,7 +55,7 @@ class Serving:
     async def _run(self, app: asyncio.Future[ASGIApp]) -> None:
         """One task from beginning to end, as its task group needs."""
         try:
-            tools = await asyncio.to_thread(importlib.import_module, "chatbot.web.mcp_tools")
+            tools = await asyncio.to_thread(importlib.import_module, "chatbot.web.mcp.tools")
             manager = tools.manager(self._name)
             async with manager.run():
                 app.set_result(manager.asgi_app)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from chatbot.domain import Answer, Chunk, Document, Language, Passage
-from chatbot.rag import safe
-from chatbot.web.schemas import (
+from chatbot.text import sanitize as safe
+from chatbot.web.api.schemas import (
     CitationView,
     ConversationId,
     DocumentView,

@@ -29,9 +29,11 @@ from pydantic import BaseModel, ValidationError
 from chatbot.bootstrap import Services
 from chatbot.domain import ModelUnavailable, NotFound
 from chatbot.settings import release
-from chatbot.web import access, budget, metrics, problems
-from chatbot.web.chat import last
-from chatbot.web.mcp_schemas import (
+from chatbot.web import problems
+from chatbot.web.api.chat import last
+from chatbot.web.api.schemas import SearchResult
+from chatbot.web.auth import access, budget
+from chatbot.web.mcp.schemas import (
     AskArguments,
     AskResult,
     DocumentResult,
@@ -39,8 +41,8 @@ from chatbot.web.mcp_schemas import (
     SearchArguments,
     search_result,
 )
-from chatbot.web.openai import sources
-from chatbot.web.schemas import SearchResult
+from chatbot.web.openai.endpoints import sources
+from chatbot.web.ops import request_metrics as metrics
 
 PART = 20_000
 """Characters of a document in one result, roughly."""

@@ -12,9 +12,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chatbot import tracing
-from chatbot.telemetry import request_id
-from chatbot.web import metrics, problems
+from chatbot.observability import tracing
+from chatbot.observability.logs import request_id
+from chatbot.web import problems
+from chatbot.web.ops import request_metrics as metrics
 
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 PROBES = {"/healthz", "/readyz", "/metrics"}

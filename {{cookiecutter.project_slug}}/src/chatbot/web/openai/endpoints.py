@@ -19,17 +19,19 @@ from fastapi import APIRouter, Path, Request
 from fastapi.sse import format_sse_event
 from starlette.exceptions import HTTPException
 
+from chatbot.answering.answer import Done, Event, Sources, Token
 from chatbot.domain import EXTRACTIVE, Answer, Citation, Language, Usage
-from chatbot.rag import safe
-from chatbot.rag.answer import Done, Event, Sources, Token
-from chatbot.web import addresses, metrics, openai_errors, problems
-from chatbot.web.access import allowed
-from chatbot.web.budget import BudgetParam
-from chatbot.web.chat import EventStream, last, opening
+from chatbot.text import sanitize as safe
+from chatbot.web import problems
+from chatbot.web.api import addresses
+from chatbot.web.api.chat import EventStream, last, opening
+from chatbot.web.api.openapi import event_stream
+from chatbot.web.auth.access import allowed
+from chatbot.web.auth.budget import BudgetParam
+from chatbot.web.auth.network import origin
 from chatbot.web.dependencies import CallerParam, ServicesParam
-from chatbot.web.disconnect import while_connected
-from chatbot.web.network import origin
-from chatbot.web.openai_schemas import (
+from chatbot.web.openai import errors as openai_errors
+from chatbot.web.openai.schemas import (
     Annotation,
     AnswerChoice,
     AnswerMessage,
@@ -40,7 +42,8 @@ from chatbot.web.openai_schemas import (
     TokenUsage,
     UrlCitation,
 )
-from chatbot.web.openapi import event_stream
+from chatbot.web.ops import request_metrics as metrics
+from chatbot.web.streaming.disconnect import while_connected
 
 BOT = "chatbot"
 MODELS = (BOT, EXTRACTIVE)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema, field_validator
 
 from chatbot.domain import Turn
-from chatbot.web.schemas import MAX_QUESTION
+from chatbot.web.api.schemas import MAX_QUESTION
 
 TEXTUAL = {"text", "refusal"}
 """Parts of a message that hold words or nothing."""

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from chatbot.bootstrap import Services
+from chatbot.deadline import within
 from chatbot.domain import ChatbotError
-from chatbot.patience import within
 from chatbot.settings import release
-from chatbot.web import metrics, problems
+from chatbot.web import problems
+from chatbot.web.ops import request_metrics as metrics
 
 TIMEOUT = 2.0
 """Seconds a resource has to answer."""

@@ -14,10 +14,10 @@ from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from chatbot.answering.answer import Done, Event, Token
 from chatbot.bootstrap import Services
 from chatbot.domain import EXTRACTIVE, JobState, Rating
-from chatbot.metrics import REASONS, reason
-from chatbot.rag.answer import Done, Event, Token
+from chatbot.observability.metrics import REASONS, reason
 
 TIMEOUT = 2
 """Seconds a scrape waits for the database, and for the queue."""

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from chatbot.settings import Settings
-from chatbot.web.page import secured
+from chatbot.web.pages.page import secured
 
 FOLDER = Path(__file__).parent
 SCRIPTS = ("session.js", "privacy.js")

@@ -14,10 +14,10 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
-from chatbot.adapters.open_answers import ALIVE, OpenAnswers
+from chatbot.answering.answer import Cited, Done, Event, Spent, Token
 from chatbot.bootstrap import Services
 from chatbot.domain import Message, NotFound
-from chatbot.rag.answer import Cited, Done, Event, Spent, Token
+from chatbot.storage.streams import ALIVE, OpenAnswers
 
 ID = r"^([0-9a-f]{32}-\d{1,7}-\d{1,3}-[01])?$"
 """Clients that have no id yet may send an empty one."""
