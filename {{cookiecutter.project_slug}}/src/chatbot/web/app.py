@@ -22,8 +22,8 @@ from chatbot.web import problems
 from chatbot.web.api import chat, conversations, documents, me, openapi
 from chatbot.web.auth import access
 from chatbot.web.mcp import endpoint as mcp
-from chatbot.web.middleware.requests.headers import ResponseHeaders
-from chatbot.web.middleware.requests.requests import BodyLimit, RequestLog, RequestSpan
+from chatbot.web.middleware.headers import ResponseHeaders
+from chatbot.web.middleware.requests import BodyLimit, RequestLog, RequestSpan
 from chatbot.web.openai import endpoints as openai
 from chatbot.web.ops import health
 from chatbot.web.pages import embed, page, privacy

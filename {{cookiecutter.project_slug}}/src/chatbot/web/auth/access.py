@@ -25,7 +25,7 @@ from chatbot.storage.api_keys import START
 from chatbot.storage.limits import Subject
 from chatbot.web import problems
 from chatbot.web.auth.network import by_tls, named_locally, network
-from chatbot.web.middleware.requests.headers import add_header
+from chatbot.web.middleware.headers import add_header
 from chatbot.web.ops import request_metrics as metrics
 
 VISITOR = "visitor"
