@@ -26,11 +26,11 @@ import pytest
 
 import services
 from chatbot import settings as settings_module
-from chatbot.adapters import queue, vector_store
 from chatbot.adapters.database import Database
 from chatbot.adapters.documents import Documents
 from chatbot.adapters.jobs import Jobs
 from chatbot.adapters.lexical import LexicalIndex
+from chatbot.chosen import queue, vector_store
 from chatbot.domain import Unavailable
 from chatbot.pipeline.migrate import migrate
 from chatbot.ports import Queue, VectorStore

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.js import JetStreamContext
 
-SCHEMES = ("nats", "tls")
 STREAM, SUBJECT, CONSUMER = "chatbot", "chatbot.jobs", "workers"
 TIMEOUT = 5
 """Seconds for NATS to connect or to reply."""

@@ -18,7 +18,6 @@ from chatbot.adapters.consume import Message, consume
 from chatbot.adapters.database import Database
 from chatbot.domain import Unavailable
 
-SCHEMES = ("postgresql", "postgres")
 POLL = 5.0
 """Seconds between looks at the table when no notification comes: also how late a dead worker's job may be."""
 

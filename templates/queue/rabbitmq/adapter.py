@@ -19,7 +19,6 @@ from chatbot.domain import Unavailable
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
-SCHEMES = ("amqp", "amqps")
 NAME = "chatbot.jobs"
 TIMEOUT = 5
 """Seconds for RabbitMQ to connect or to reply."""

@@ -18,7 +18,6 @@ from chatbot.domain import Unavailable
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-SCHEMES = ("redis", "rediss")
 STREAM = "chatbot:jobs"
 GROUP = CONSUMER = "workers"
 TIMEOUT = 5

@@ -21,7 +21,6 @@ from chatbot.domain import Unavailable
 
 T = TypeVar("T")
 
-SCHEMES = ("https", "http")
 WAIT = 2
 """Seconds that SQS waits for a message before it answers that there is none."""
 BATCH = 10

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point, Scalar, Unavailable
 
-SCHEMES = ("http", "https")
 TIMEOUT = 30
 """Seconds for one call; Chroma's own client would wait for ever."""
 BATCH = 500

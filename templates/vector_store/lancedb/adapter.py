@@ -16,7 +16,6 @@ from typing import Any
 from chatbot.adapters.tokens import accepted, tokens
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point, Unavailable
 
-SCHEMES = ("file", "s3", "gs", "az")
 TIMEOUT = 30
 """Seconds for one call."""
 COMPACT_EVERY = 50

@@ -18,7 +18,6 @@ from chatbot.domain import Filters, Hit, InvalidConfiguration, Point, Unavailabl
 
 T = TypeVar("T")
 
-SCHEMES = ("http", "https")
 TIMEOUT = 30
 """Seconds for one call."""
 BATCH = 500

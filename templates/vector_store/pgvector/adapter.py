@@ -16,7 +16,6 @@ from psycopg import AsyncConnection
 from chatbot.adapters.database import Database, matching
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point
 
-SCHEMES = ("postgresql", "postgres")
 MAX_DIMENSION = 4000
 """The most that an HNSW index over halfvec takes."""
 FEWEST = 100

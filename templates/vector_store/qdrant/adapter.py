@@ -17,7 +17,6 @@ from urllib.parse import unquote, urlsplit
 from chatbot.adapters.tokens import accepted, tokens
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point, Unavailable
 
-SCHEMES = ("http", "https")
 TIMEOUT = 30
 """Seconds for one call."""
 BATCH = 500

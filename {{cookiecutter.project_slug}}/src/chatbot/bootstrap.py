@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatbot import ports
-from chatbot.adapters import embedder, language_model, oidc, queue, vector_store
+from chatbot.adapters import embedder, language_model, oidc
 from chatbot.adapters.conversations import Conversations
 from chatbot.adapters.database import Database
 from chatbot.adapters.documents import Documents
@@ -29,6 +29,7 @@ from chatbot.adapters.limits import Limits
 from chatbot.adapters.open_answers import OpenAnswers
 from chatbot.adapters.personal import Personal
 from chatbot.adapters.sandbox import Sandbox
+from chatbot.chosen import queue, vector_store
 from chatbot.pipeline.ingest import Ingester, ensure_index
 from chatbot.rag.answer import Answerer
 from chatbot.rag.converse import Conversing

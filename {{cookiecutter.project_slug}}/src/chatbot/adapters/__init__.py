@@ -1,1 +1,1 @@
-"""The only modules that import a vendor's SDK; each fulfils a protocol of `chatbot.ports`."""
+"""With `chosen`, the only modules that import a vendor's SDK; each fulfils a protocol of `chatbot.ports`."""

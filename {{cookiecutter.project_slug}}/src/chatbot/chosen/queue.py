@@ -1,1 +1,1 @@
-{% include "queue/" ~ cookiecutter.queue ~ ".py" %}
+{% include "queue/" ~ cookiecutter.queue ~ "/adapter.py" %}

@@ -1,1 +1,1 @@
-{% include "secrets/" ~ cookiecutter.secrets_backend ~ ".py" %}
+{% include "secrets/" ~ cookiecutter.secrets_backend ~ "/adapter.py" %}

@@ -10,9 +10,9 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from chatbot.adapters import queue, vector_store
 from chatbot.adapters.database import Database
 from chatbot.adapters.documents import Documents
+from chatbot.chosen import queue, vector_store
 from chatbot.domain import Unavailable
 from chatbot.settings import Settings, home
 

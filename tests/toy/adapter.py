@@ -8,7 +8,6 @@ from collections.abc import Collection, Sequence
 from chatbot.adapters.database import Database, matching
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point
 
-SCHEMES = ("postgresql", "postgres")
 CREATE = """
 CREATE TABLE IF NOT EXISTS toy_indexes (name text PRIMARY KEY, dimension int NOT NULL);
 CREATE TABLE IF NOT EXISTS toy_points (
