@@ -7,7 +7,7 @@ export UV_SYSTEM_CERTS := 1
 # Keep bytecode, whatever the machine says: without it every process compiles all that it imports again at each start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test combo check batch lock docs matrix bench bench-choices clean
+.PHONY: demo test combo check batch lock choices matrix bench bench-choices clean
 
 demo: .venv/installed  ## generate the default chatbot, index its manual, answer one question
 	@rm -rf $(DEMO)
@@ -32,7 +32,7 @@ batch: .venv/installed  ## generate one project for each answer file: make batch
 lock: .venv/installed  ## resolve all versions again (needs the network)
 	@PATH="$(BIN):$$PATH" $(BIN)/python scripts/lock.py
 
-docs: .venv/installed  ## write the option tables of the pages from cookiecutter.json
+choices: .venv/installed  ## write cookiecutter.json's catalogue and the tables of the pages from the folders of templates/
 	@$(BIN)/python scripts/choices.py
 
 matrix: .venv/installed  ## record the last `make test` over all combinations in docs/matrix.md

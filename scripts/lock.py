@@ -19,10 +19,12 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+import catalogue
+
 ROOT = Path(__file__).parents[1]
 SKELETON = ROOT / "{{cookiecutter.project_slug}}"
 UNION = SKELETON / "requirements-dev.lock"
-FACTORS = ("vector_db", "queue", "secrets_backend")
+FACTORS = tuple(catalogue.FOLDERS)
 PYTHON = "3.11"
 
 

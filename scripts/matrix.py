@@ -1,4 +1,4 @@
-"""The tables of docs/matrix.md: `make matrix` records the last run over all combinations, `make docs` writes them.
+"""The tables of docs/matrix.md: `make matrix` records the last run over all combinations, `make choices` writes them.
 
 build/combinations.json and build/conformance.json, which `make test` leaves, become docs/matrix.json, which is
 committed. The page is made of that, of cookiecutter.json and of the lock, so it is the same on every machine.
@@ -16,8 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import catalogue
+
 ROOT = Path(__file__).parents[1]
-FACTORS = ("vector_db", "queue", "secrets_backend")
+FACTORS = tuple(catalogue.FOLDERS)
 COMBINATIONS, CONFORMANCE = ROOT / "build" / "combinations.json", ROOT / "build" / "conformance.json"
 RECORD = ROOT / "docs" / "matrix.json"
 LOCK = ROOT / "{{cookiecutter.project_slug}}" / "requirements-dev.lock"

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import catalogue
 import pytest
 
 ROOT = Path(__file__).parents[1]
 CONTEXT: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
 CATALOG: dict[str, Any] = CONTEXT["_catalog"]
-FACTORS = {"vector_db": "vector_store", "queue": "queue", "secrets_backend": "secrets"}
-"""Each factor choice and the folder of its adapters under templates/."""
+FACTORS = catalogue.FOLDERS
+"""Each factor choice, and its folder under templates/: the name of the chosen module too."""
 SKELETON = ROOT / "{{cookiecutter.project_slug}}"
 RESULTS = ROOT / "build"
 """Where the last run's findings are kept."""

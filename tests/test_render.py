@@ -25,12 +25,13 @@ CHOSEN_FILES = {
     "requirements-dev.lock",
     "requirements.lock",
     "services/services.toml",
-    "src/chatbot/adapters/queue.py",
-    "src/chatbot/adapters/secrets.py",
-    "src/chatbot/adapters/vector_store.py",
+    "src/chatbot/chosen/queue.py",
+    "src/chatbot/chosen/schemes.toml",
+    "src/chatbot/chosen/secrets.py",
+    "src/chatbot/chosen/vector_store.py",
 }
 """The only files that may differ between combinations."""
-SERVERS = {f"services/{e['server']}" for factor in ("vector_db", "secrets_backend") for e in CATALOG[factor].values()}
+SERVERS = {f"services/{entry['server']}" for factor in FACTORS for entry in CATALOG[factor].values()}
 """Development servers that no package brings: only the projects that use one have it."""
 
 BRACES = (".py", ".mako", "grafana/chatbot.json", "prometheus/alerts.yml")
@@ -75,8 +76,8 @@ def test_the_application_does_not_change_by_one_byte_between_choices(project, ba
 @pytest.mark.parametrize(("factor", "folder"), FACTORS.items())
 def test_each_adapter_is_the_plain_file_byte_by_byte(factor, folder, bake):
     for choice in CONTEXT[factor]:
-        rendered = bake(**{factor: choice}).path / f"src/chatbot/adapters/{folder}.py"
-        assert rendered.read_bytes() == (ROOT / f"templates/{folder}/{choice}.py").read_bytes()
+        rendered = bake(**{factor: choice}).path / f"src/chatbot/chosen/{folder}.py"
+        assert rendered.read_bytes() == (ROOT / f"templates/{folder}/{choice}/adapter.py").read_bytes()
 
 
 @pytest.mark.parametrize("license", CONTEXT["license"])

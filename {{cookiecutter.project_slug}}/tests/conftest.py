@@ -26,7 +26,7 @@ import pytest
 
 import services
 from chatbot import settings as settings_module
-from chatbot.adapters import queue, vector_store
+from chatbot.chosen import queue, vector_store
 from chatbot.domain import Unavailable
 from chatbot.ports import Queue, VectorStore
 from chatbot.runtime.migrate import migrate

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatbot import ports
-from chatbot.adapters import queue, vector_store
 from chatbot.answering.answer import Answerer
 from chatbot.answering.conversation import Conversing
 from chatbot.answering.retrieve import Retriever
+from chatbot.chosen import queue, vector_store
 from chatbot.clients import embedder, language_model, oidc
 from chatbot.clients.fetch import Fetcher
 from chatbot.ingestion.ingest import Ingester, ensure_index

@@ -21,9 +21,9 @@ Handle = Callable[[str], Awaitable[None]]
 class VectorStore(Protocol):
     """Dense vectors by chunk id, in named indexes. Scores are cosine similarities, -1 to 1.
 
-    The module of an adapter exports `SCHEMES` (the URL schemes it takes, for the settings' check) and
-    `connect(url: str) -> VectorStore`, which opens nothing: the first call does. Importing the module does not
-    import the vendor's SDK. Every method raises `Unavailable` when the server does not answer.
+    The module of an adapter exports `connect(url: str) -> VectorStore`, which opens nothing: the first call does.
+    Importing the module does not import the vendor's SDK. Every method raises `Unavailable` when the server does not
+    answer.
     """
 
     async def create(self, index: str, dimension: int) -> None:
@@ -54,8 +54,8 @@ class Queue(Protocol):
     """Carries job ids from whoever asks to the workers: at least once, each under a lease while it is worked on.
 
     A queue only delivers. Attempts, backoff, delay and dead letters live in the job's record (`jobs.py`), so that
-    they are the same with every broker. The module exports `SCHEMES` and `connect(url: str, lease: float) -> Queue`
-    (lease in seconds). Every method raises `Unavailable` when the broker does not answer.
+    they are the same with every broker. The module exports `connect(url: str, lease: float) -> Queue` (lease in
+    seconds). Every method raises `Unavailable` when the broker does not answer.
     """
 
     async def create(self) -> None:

@@ -22,17 +22,15 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from chatbot.adapters import queue, secrets, vector_store
 from chatbot.domain import InvalidConfiguration, Language, Scope
 
-DATABASE_SCHEMES = ("postgresql", "postgres")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 NOBODY = "none"
 """In place of scopes: none of them. An empty variable counts as unset."""
 
 
-class Settings(secrets.Variables, BaseSettings):
-    """One field a variable, of the same name in capitals; the secrets backend adds those of its own."""
+class Settings(BaseSettings):
+    """One field a variable, of the same name in capitals; `settings_class` adds those of the secrets backend."""
 
     # Attached resources (IV)
     database_url: SecretStr = Field(description="PostgreSQL, e.g. postgresql://user:password@host:5432/chatbot")
@@ -146,11 +144,7 @@ class Settings(secrets.Variables, BaseSettings):
     @field_validator("database_url", "vector_db_url", "queue_url")
     @classmethod
     def _scheme(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
-        schemes = {
-            "database_url": DATABASE_SCHEMES,
-            "vector_db_url": vector_store.SCHEMES,
-            "queue_url": queue.SCHEMES,
-        }[str(info.field_name)]
+        schemes = url_schemes()[str(info.field_name)]
         url = value.get_secret_value() or _revealed(info.data.get("database_url"))
         if url and urlsplit(url).scheme not in schemes:
             raise ValueError(f"should be a URL that starts with {' or '.join(s + '://' for s in schemes)}")
@@ -201,6 +195,8 @@ class Settings(secrets.Variables, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        from chatbot.chosen import secrets
+
         return (
             init_settings,
             env_settings,
@@ -208,6 +204,23 @@ class Settings(secrets.Variables, BaseSettings):
             *secrets.sources(settings_cls),
             TomlConfigSettingsSource(settings_cls),
         )
+
+
+@functools.cache
+def settings_class() -> type[Settings]:
+    """The settings with the variables of the chosen secrets backend, whose module is imported in functions only."""
+    from chatbot.chosen import secrets
+
+    class AllSettings(Settings, secrets.Variables):
+        """Every variable of this chatbot."""
+
+    return AllSettings
+
+
+@functools.cache
+def url_schemes() -> dict[str, list[str]]:
+    """Field -> the schemes of the URLs that the attached service takes."""
+    return tomllib.loads(Path(__file__).with_name("chosen").joinpath("schemes.toml").read_text("utf-8"))
 
 
 def words(text: str) -> list[str]:
@@ -227,7 +240,7 @@ def _revealed(value: SecretStr | None) -> str:
 def load(**arguments: Any) -> Settings:
     """Read the settings; InvalidConfiguration names every bad variable at once, and shows no value."""
     try:
-        return Settings(**arguments)
+        return settings_class()(**arguments)
     except ValidationError as error:
         lines = [f"  {problem}" for problem in _problems(error)]
     except SettingsError as error:
@@ -240,7 +253,7 @@ def _problems(error: ValidationError) -> list[str]:
     problems = []
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         name = str(item["loc"][0])
-        about = Settings.model_fields[name].description
+        about = settings_class().model_fields[name].description
         message = "is not set" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
         problems.append(f"{name.upper()}: {message} ({about})")
     return problems
@@ -248,12 +261,12 @@ def _problems(error: ValidationError) -> list[str]:
 
 def variables() -> list[str]:
     """The names of all variables, in the order of the class."""
-    return [name.upper() for name in Settings.model_fields]
+    return [name.upper() for name in settings_class().model_fields]
 
 
 def secret_names() -> list[str]:
     """The fields that hold secrets."""
-    return [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
+    return [name for name, field in settings_class().model_fields.items() if field.annotation is SecretStr]
 
 
 def masked(settings: Settings) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.adapters import queue
+from chatbot.chosen import queue
 from chatbot.domain import Unavailable
 from chatbot.ports import Queue
 from chatbot.settings import Settings
@@ -24,7 +24,7 @@ DURABLE = SERVICES["tested"]["queue_durable"]
 
 VICTIM = f"""
 import asyncio, os
-from chatbot.adapters import queue
+from chatbot.chosen import queue
 
 async def handle(job_id):
     print(job_id, flush=True)

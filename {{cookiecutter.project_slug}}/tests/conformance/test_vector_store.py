@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatbot.adapters import vector_store
+from chatbot.chosen import vector_store
 from chatbot.domain import InvalidConfiguration, Point
 from chatbot.ports import VectorStore
 from tests.conftest import DIMENSION, started

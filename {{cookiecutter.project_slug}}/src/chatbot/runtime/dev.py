@@ -110,9 +110,9 @@ def _configured() -> dict[str, str]:
     """The variables that are set to something, by the environment, by `.env` or by the secrets backend."""
     from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
-    from chatbot.adapters import secrets
+    from chatbot.chosen import secrets
 
-    kind = settings.Settings
+    kind = settings.settings_class()
     files = DotEnvSettingsSource(kind, env_file=".env", env_ignore_empty=True)
     found: dict[str, Any] = {}
     for source in (EnvSettingsSource(kind, env_ignore_empty=True), files, *secrets.sources(kind)):

@@ -10,7 +10,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from chatbot.adapters import queue, vector_store
+from chatbot.chosen import queue, vector_store
 from chatbot.domain import Unavailable
 from chatbot.settings import Settings, home
 from chatbot.storage.database import Database
