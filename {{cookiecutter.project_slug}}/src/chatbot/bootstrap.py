@@ -18,7 +18,7 @@ from typing import Any
 
 from chatbot import ports
 from chatbot.answering.answer import Answerer
-from chatbot.answering.conversation import Conversing
+from chatbot.answering.conversation import ChatService
 from chatbot.answering.retrieve import Retriever
 from chatbot.chosen import queue, vector_store
 from chatbot.clients import embedder, language_model, oidc
@@ -26,7 +26,7 @@ from chatbot.clients.fetch import Fetcher
 from chatbot.ingestion.ingest import Ingester, ensure_index
 from chatbot.ingestion.parsing.sandbox import Sandbox
 from chatbot.settings import Settings, scopes
-from chatbot.storage.api_keys import Keys
+from chatbot.storage.api_keys import ApiKeys
 from chatbot.storage.bm25 import LexicalIndex
 from chatbot.storage.conversations import Conversations
 from chatbot.storage.database import Database
@@ -53,12 +53,12 @@ class Services:
     retriever: Retriever
     answerer: Answerer
     ingester: Ingester
-    keys: Keys
+    keys: ApiKeys
     limits: Limits
     issuer: oidc.Issuer | None
     conversations: Conversations
     open_answers: OpenAnswers
-    conversing: Conversing
+    chat: ChatService
     personal: Personal
 
     async def aclose(self) -> None:
@@ -86,10 +86,12 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         "embedder",
         lambda: embedder.connect(_text(s.embeddings_url), s.embeddings_model, s.embeddings_api_key.get_secret_value()),
     )
-    terms = language_model.Limits(s.llm_timeout, s.llm_first_token_timeout, s.llm_price_input, s.llm_price_output)
+    bounds = language_model.GenerationLimits(
+        s.llm_timeout, s.llm_first_token_timeout, s.llm_price_input, s.llm_price_output
+    )
     model = part(
         "model",
-        lambda: language_model.connect(_text(s.llm_url), s.llm_model, s.llm_api_key.get_secret_value(), terms),
+        lambda: language_model.connect(_text(s.llm_url), s.llm_model, s.llm_api_key.get_secret_value(), bounds),
     )
     index = functools.partial(ensure_index, documents, vectors, embed)
     retriever = part("retriever", lambda: Retriever(documents, lexical, vectors, embed, index, s.lexical_weight))
@@ -102,12 +104,12 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
             documents, vectors, embed, s.chunk_chars, s.chunk_overlap, max_bytes, sandbox.parse, _fetcher(s, max_bytes)
         ),
     )
-    keys = part("keys", lambda: Keys(database))
+    keys = part("keys", lambda: ApiKeys(database))
     limits = part("limits", lambda: Limits(database, s.rate_limit_per_minute, s.daily_tokens))
     granted = oidc.Granted(s.oidc_scopes_claim, s.oidc_scopes_prefix, scopes(s.oidc_default_scopes))
     issuer = part("issuer", lambda: oidc.connect(s.oidc_issuer, s.oidc_audience, granted))
     conversations = part("conversations", lambda: Conversations(database))
-    conversing = part("conversing", lambda: Conversing(answerer, model, conversations))
+    chat = part("chat", lambda: ChatService(answerer, model, conversations))
     return Services(
         settings=settings,
         database=database,
@@ -126,7 +128,7 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         issuer=issuer,
         conversations=conversations,
         open_answers=part("open_answers", lambda: OpenAnswers(database)),
-        conversing=conversing,
+        chat=chat,
         personal=part("personal", lambda: Personal(database, conversations)),
     )
 

@@ -1,6 +1,6 @@
 """A bound on waiting that holds although what is waited for ends late: a driver may ask a silent server to cancel.
 
-hits = await within(10, vectors.search(…))      TimeoutError after ten seconds
+hits = await with_timeout(10, vectors.search(…))      TimeoutError after ten seconds
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _ending = set[asyncio.Task[Any]]()
 """What was given up and has not ended yet; kept here, or it could be lost half-way."""
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+async def with_timeout(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`, or TimeoutError: at once, while the cancelled work ends in its own time."""
     task = asyncio.create_task(work)
     try:

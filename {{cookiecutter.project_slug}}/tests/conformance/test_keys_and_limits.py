@@ -12,9 +12,9 @@ import pytest
 from chatbot.domain import LimitReached, Unavailable
 from chatbot.settings import Settings
 from chatbot.storage import limits as module
-from chatbot.storage.api_keys import FORM, Keys
+from chatbot.storage.api_keys import FORM, ApiKeys
 from chatbot.storage.database import Database
-from chatbot.storage.limits import Limits, Pace, Subject
+from chatbot.storage.limits import Limits, RateLimitStatus, Subject
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ async def second(settings: Settings, database: Database) -> AsyncIterator[Databa
 
 
 async def test_a_key_is_found_by_its_secret_until_it_is_revoked(database: Database, second: Database) -> None:
-    keys, elsewhere = Keys(database), Keys(second)
+    keys, elsewhere = ApiKeys(database), ApiKeys(second)
     made, secret = await keys.create("the intranet", frozenset({"ask", "ingest"}))
     assert FORM.fullmatch(secret)
     assert secret.startswith(made.prefix)
@@ -51,14 +51,14 @@ async def test_a_key_is_found_by_its_secret_until_it_is_revoked(database: Databa
 
 
 async def test_what_is_no_key_is_not_found(database: Database) -> None:
-    keys = Keys(database)
+    keys = ApiKeys(database)
     _, secret = await keys.create("one", frozenset({"ask"}))
     for wrong in ("", "cb_", secret[:-1], secret + "x", secret.swapcase(), "cb_\0", "é" * 46, f"cb_{'x' * 43}"):
         assert await keys.find(wrong) is None
 
 
 async def test_only_the_hash_is_kept(database: Database) -> None:
-    _, secret = await Keys(database).create("one", frozenset({"ask"}))
+    _, secret = await ApiKeys(database).create("one", frozenset({"ask"}))
     [row] = await database.rows("SELECT row_to_json(api_keys)::text AS text FROM api_keys")
     assert secret not in row["text"]
     assert secret[12:] not in row["text"]
@@ -66,7 +66,7 @@ async def test_only_the_hash_is_kept(database: Database) -> None:
 
 
 async def test_its_last_use_is_noted_at_most_once_a_minute(database: Database) -> None:
-    keys = Keys(database)
+    keys = ApiKeys(database)
     _, secret = await keys.create("one", frozenset({"ask"}))
     moments = []
     for _ in range(3):
@@ -109,7 +109,7 @@ async def test_the_rate_comes_back_steadily(database: Database) -> None:
 
 async def test_what_is_left_is_told(database: Database) -> None:
     limits = Limits(database, 3, 0)
-    assert await limits.take(MARIE) == Pace(3, 2, 20)
+    assert await limits.take(MARIE) == RateLimitStatus(3, 2, 20)
     await limits.take(MARIE)
     pace = await limits.take(MARIE)
     assert pace
@@ -199,7 +199,7 @@ async def test_without_the_database_nothing_passes() -> None:
             limits.take(MARIE),
             limits.afford(MARIE),
             limits.spend(MARIE, 1),
-            Keys(nowhere).find("cb_" + "x" * 43),
+            ApiKeys(nowhere).find("cb_" + "x" * 43),
         ):
             with pytest.raises(Unavailable):
                 await call

@@ -8,7 +8,7 @@ import re
 import click
 import pytest
 
-from chatbot.cli.main import main as cli
+from chatbot.cli import main as cli
 from chatbot.runtime.dev import procfile
 from chatbot.settings import home
 from tests.twelve_factors.declared import compose_commands

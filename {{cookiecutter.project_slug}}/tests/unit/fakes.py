@@ -13,7 +13,7 @@ import httpx2
 
 from chatbot import settings
 from chatbot.answering.answer import Cited, Done, Event, Sources, Spent, Token
-from chatbot.answering.conversation import Conversing
+from chatbot.answering.conversation import ChatService
 from chatbot.bootstrap import Services
 from chatbot.clients.fetch import Fetcher
 from chatbot.domain import (
@@ -40,7 +40,7 @@ from chatbot.domain import (
     Usage,
 )
 from chatbot.storage.documents import document_id
-from chatbot.storage.limits import Pace, Subject
+from chatbot.storage.limits import RateLimitStatus, Subject
 from chatbot.web.app import create_app
 from tests.processes import NOWHERE
 
@@ -344,14 +344,14 @@ class FakeLimits:
         self.requests, self.tokens = Counter[str](), Counter[str]()
         self.down = False
 
-    async def take(self, subjects: Sequence[Subject]) -> Pace | None:
+    async def take(self, subjects: Sequence[Subject]) -> RateLimitStatus | None:
         if self.down:
             raise DOWN
         for subject in subjects:
             if self.requests[subject.name] >= self.per_minute * subject.share:
                 raise LimitReached("There were too many requests in a minute; wait a moment.", 7)
             self.requests[subject.name] += 1
-        return Pace(self.per_minute, self.per_minute - self.requests[subjects[-1].name], 30)
+        return RateLimitStatus(self.per_minute, self.per_minute - self.requests[subjects[-1].name], 30)
 
     async def afford(self, subjects: Sequence[Subject]) -> None:
         if self.daily_tokens and any(self.tokens[s.name] >= self.daily_tokens * s.share for s in subjects):
@@ -401,7 +401,7 @@ def fake_services(answerer: FakeAnswerer | None = None, model: FakeModel | None 
         conversations=conversations,
         open_answers=FakeOpenAnswers(conversations),
         personal=FakePersonal(conversations),
-        conversing=Conversing(answerer, model, conversations),
+        chat=ChatService(answerer, model, conversations),
     )
 
 

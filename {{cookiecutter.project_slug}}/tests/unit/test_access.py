@@ -13,7 +13,7 @@ from chatbot.bootstrap import Services
 from chatbot.domain import Caller, InvalidToken, Scope
 from chatbot.observability.logs import configure_logging
 from chatbot.web.app import create_app
-from chatbot.web.auth import access
+from chatbot.web.auth.visitors import anonymous_scopes, warn_if_open
 from tests.unit.fakes import FakeAnswerer, client_of, fake_services
 
 pytestmark = pytest.mark.slow
@@ -100,7 +100,7 @@ async def test_the_word_anonymous_stands_for_no_key(client: httpx2.AsyncClient) 
     ],
 )
 def test_what_a_visitor_may_do(variables: dict[str, Any], scopes: set[str]) -> None:
-    assert access.anonymous_scopes(fake_services(**variables).settings) == scopes
+    assert anonymous_scopes(fake_services(**variables).settings) == scopes
 
 
 async def test_a_visitor_without_the_scope_is_told_to_bring_a_key() -> None:
@@ -184,9 +184,9 @@ def test_what_is_open_to_all_is_said_at_the_start(capsys: pytest.CaptureFixture[
     configure_logging("INFO")
     model = {"llm_url": "http://127.0.0.1:1/v1", "llm_model": "m"}
     for quiet in ({}, {"host": "0.0.0.0"}, {"host": "0.0.0.0", "anonymous_scopes": "none", **model}):
-        access.warn(fake_services(**quiet).settings)
+        warn_if_open(fake_services(**quiet).settings)
     assert capsys.readouterr().out == ""
-    access.warn(fake_services(host="0.0.0.0", anonymous_scopes="ask ingest", **model).settings)
+    warn_if_open(fake_services(host="0.0.0.0", anonymous_scopes="ask ingest", **model).settings)
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["level"] for line in said] == ["WARNING", "WARNING"]
     assert "ANONYMOUS_SCOPES" in said[0]["message"]

@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chatbot import bootstrap, settings
-from chatbot.cli.main import main as cli
+from chatbot.cli import main as cli
 from chatbot.clients.fetch import Page
 from chatbot.domain import Answer, ChatbotError, Chunk, Citation, Job, Message, Passage, Question, Unavailable
 from tests.processes import NOWHERE, environment, python

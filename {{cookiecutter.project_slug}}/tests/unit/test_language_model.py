@@ -3,14 +3,14 @@
 import pytest
 
 from chatbot.clients import language_model
-from chatbot.clients.language_model import Limits
+from chatbot.clients.language_model import GenerationLimits
 from chatbot.domain import Chunk, InvalidConfiguration, ModelUnavailable, Passage, Question, Turn, Unavailable, Usage
 from tests.unit import openai_server
 
 pytestmark = pytest.mark.slow
 
 QUESTION = Question("When did Sweden introduce a carbon tax?", "en")
-LIMITS = Limits(total=5, first_token=5)
+LIMITS = GenerationLimits(total=5, first_token=5)
 KEY = "abcdefghijklmnopqrst"
 PASSAGE = Passage(Chunk("c", "d", 0, "Sweden introduced a carbon tax in 1991.", "History", 3, "en"), "Taxes", "t", 1.0)
 
@@ -51,7 +51,7 @@ async def test_no_answer_is_no_text(pieces: list[str]) -> None:
 
 async def test_tokens_are_counted_priced_and_estimated_when_the_model_tells_none() -> None:
     with openai_server.running() as server:
-        limits = Limits(5, 5, price_input=2_000_000, price_output=10_000_000)
+        limits = GenerationLimits(5, 5, price_input=2_000_000, price_output=10_000_000)
         model = language_model.connect(server.url, "some-model", "", limits)
         assert (await written(model))[-1] == Usage(7, 3, cost=7 * 2 + 3 * 10)
         server.usage = False

@@ -16,7 +16,7 @@ import uvicorn
 
 from chatbot.answering.answer import Answerer
 from chatbot.clients import language_model
-from chatbot.clients.language_model import Extractive, Limits
+from chatbot.clients.language_model import Extractive, GenerationLimits
 from chatbot.domain import ModelUnavailable, Passage, Usage
 from chatbot.web.app import create_app
 from tests.unit import openai_server
@@ -48,8 +48,8 @@ def server() -> Iterator[FakeOpenAI]:
         yield fake
 
 
-def connected(server: FakeOpenAI, limits: Limits | None = None) -> Any:
-    return language_model.connect(server.url, "some-model", "", limits or Limits(5, 5))
+def connected(server: FakeOpenAI, limits: GenerationLimits | None = None) -> Any:
+    return language_model.connect(server.url, "some-model", "", limits or GenerationLimits(5, 5))
 
 
 def bot(model: Any) -> Any:
@@ -87,11 +87,11 @@ async def test_a_stream_that_breaks_before_its_first_word_is_tried_again_and_not
 
 @pytest.mark.parametrize(
     ("delay", "pause", "limits"),
-    [(5, 0, Limits(9, 0.2)), (0, 5, Limits(9, 5)), (0, 0.15, Limits(0.4, 0.4))],
+    [(5, 0, GenerationLimits(9, 0.2)), (0, 5, GenerationLimits(9, 5)), (0, 0.15, GenerationLimits(0.4, 0.4))],
     ids=["first token", "between tokens", "total"],
 )
 async def test_a_model_that_is_silent_is_waited_for_so_long(
-    server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch, delay: float, pause: float, limits: Limits
+    server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch, delay: float, pause: float, limits: GenerationLimits
 ) -> None:
     monkeypatch.setattr(language_model, "BETWEEN_TOKENS", 0.2)
     server.delay, server.pause, server.pieces = delay, pause, ["word "] * 20
@@ -181,7 +181,7 @@ async def test_the_model_stops_within_a_second_when_the_client_leaves(
 ) -> None:
     """Also while it is silent, when nothing is sent that could fail."""
     server.delay, server.pause, server.pieces = delay, pause, ["word [1] and "] * 1000
-    with listening(bot(connected(server, Limits(60, 60)))) as port:
+    with listening(bot(connected(server, GenerationLimits(60, 60)))) as port:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.5):

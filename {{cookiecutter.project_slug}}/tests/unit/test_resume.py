@@ -141,7 +141,7 @@ class Written:
 
     async def left(self) -> Written:
         await self.answers.add(ID, "visitor:v")
-        async with aclosing(resume.Outliving(self.events(), self.answers, ID, self.grace)) as events:
+        async with aclosing(resume.DetachedStream(self.events(), self.answers, ID, self.grace)) as events:
             assert await anext(events) == Token("It ")
         return self
 

@@ -1,6 +1,6 @@
 """A question in a conversation: understood from what was said before, answered, and kept once its answer is complete.
 
-    exchange = await conversing.begin(caller.id, "And in France?", conversation_id=id)
+    exchange = await chat.begin(caller.id, "And in France?", conversation_id=id)
     async for event in exchange.events:
         ...     those of the answerer; when Done comes, question and answer have been kept
 
@@ -35,7 +35,7 @@ LONGEST_QUESTION = 1000
 logger = logging.getLogger(__name__)
 
 
-class Kept(Protocol):
+class ConversationStore(Protocol):
     """Where conversations are kept (adapters/conversations.py)."""
 
     async def turns(self, id: str, caller_id: str, limit: int) -> Sequence[Turn]: ...
@@ -55,11 +55,11 @@ class Exchange:
     """None when nothing is kept."""
 
 
-class Conversing:
-    def __init__(self, answerer: Answerer, model: LanguageModel, kept: Kept) -> None:
+class ChatService:
+    def __init__(self, answerer: Answerer, model: LanguageModel, store: ConversationStore) -> None:
         self._answerer = answerer
         self._model = model
-        self._kept = kept
+        self._store = store
 
     async def begin(
         self,
@@ -79,7 +79,7 @@ class Conversing:
         the conversation. `language` is that of the answer; None: the question's. `extractive` asks for quotes.
         """
         if conversation_id is not None:
-            turns = await self._kept.turns(conversation_id, caller_id, TURNS)
+            turns = await self._store.turns(conversation_id, caller_id, TURNS)
         spoken = detect_language(turns[-1].question) if turns else "en"
         question = Question(text, language or detect_language(text, spoken), filters or {}, extractive)
         if not store:
@@ -103,7 +103,7 @@ class Conversing:
             async for event in events:
                 if isinstance(event, Done):
                     message = Message(message_id, text, event.answer)
-                    await self._kept.keep(caller_id, conversation_id, message, title, time.monotonic() - asked)
+                    await self._store.keep(caller_id, conversation_id, message, title, time.monotonic() - asked)
                 yield event
 
     async def _answered(self, question: Question, turns: Sequence[Turn]) -> AsyncGenerator[Event, None]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from chatbot.deadline import within
+from chatbot.deadline import with_timeout
 from chatbot.domain import Filters, Hit, Passage, Unavailable
 from chatbot.observability import metrics, tracing
 from chatbot.ports import Embedder, VectorStore
@@ -86,7 +86,7 @@ class Retriever:
         index, vector = await asyncio.gather(self._index(), self._embedded(text))
         with stage("vector_store"):
             try:
-                return await within(PATIENCE, self._vectors.search(index, vector, limit, filters))
+                return await with_timeout(PATIENCE, self._vectors.search(index, vector, limit, filters))
             except TimeoutError:
                 raise Unavailable("The vector database", "it takes too long") from None
 

@@ -65,7 +65,7 @@ CHARS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class GenerationLimits:
     """What an answer may take, in seconds, and what a million tokens cost."""
 
     total: float = 60
@@ -74,13 +74,13 @@ class Limits:
     price_output: float = 0
 
 
-def connect(url: str | None, model: str, api_key: str, limits: Limits | None = None) -> LanguageModel:
+def connect(url: str | None, model: str, api_key: str, limits: GenerationLimits | None = None) -> LanguageModel:
     """Opens nothing. InvalidConfiguration when there is a URL but no model."""
     if url is None:
         return Extractive()
     if not model:
         raise InvalidConfiguration("LLM_URL is set but LLM_MODEL is not: which of its models should answer?")
-    return OpenAICompatible(url, model, api_key, limits or Limits())
+    return OpenAICompatible(url, model, api_key, limits or GenerationLimits())
 
 
 class Extractive:
@@ -106,7 +106,7 @@ class Extractive:
 class OpenAICompatible:
     """Streams chat completions; closing a stream closes the connection, so that the server stops writing."""
 
-    def __init__(self, url: str, model: str, api_key: str, limits: Limits) -> None:
+    def __init__(self, url: str, model: str, api_key: str, limits: GenerationLimits) -> None:
         self.model = model
         self._connection = (url, api_key)
         self._limits = limits

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatbot.storage.daily_lock import turn
+from chatbot.storage.daily_lock import daily_lock
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
@@ -26,5 +26,5 @@ async def purge(services: Services) -> Removed:
 
 async def purge_daily(services: Services) -> Removed | None:
     """The same, once a day however many processes try; None for the others."""
-    async with turn(services.database, "purge") as mine:
+    async with daily_lock(services.database, "purge") as mine:
         return await purge(services) if mine else None

@@ -19,10 +19,10 @@ from typing import Any
 from chatbot.domain import ApiKey, Scope
 from chatbot.storage.database import Database
 
-START = "cb_"
+KEY_PREFIX = "cb_"
 """What every key begins with, so that secret scanners and people know one when they see it."""
-FORM = re.compile(f"{START}[A-Za-z0-9_-]{{43}}")
-SHOWN = len(START) + 6
+FORM = re.compile(f"{KEY_PREFIX}[A-Za-z0-9_-]{{43}}")
+SHOWN = len(KEY_PREFIX) + 6
 """Characters of a key that stay known."""
 
 COLUMNS = ", ".join(ApiKey.__slots__)
@@ -43,13 +43,13 @@ LIST = f"SELECT {COLUMNS} FROM api_keys ORDER BY created_at DESC, id"
 REVOKE = "UPDATE api_keys SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS NULL RETURNING id"
 
 
-class Keys:
+class ApiKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def create(self, name: str, scopes: frozenset[Scope]) -> tuple[ApiKey, str]:
         """A new key, and the secret to give to its holder."""
-        secret = START + secrets.token_urlsafe(32)
+        secret = KEY_PREFIX + secrets.token_urlsafe(32)
         values = {"id": uuid.uuid4().hex, "hash": _hash(secret), "prefix": secret[:SHOWN], "name": name}
         row = await self._database.row(CREATE, {**values, "scopes": sorted(scopes)})
         assert row

@@ -1,6 +1,6 @@
 """What is to be done once a day, by one of however many processes: the turn is a row in PostgreSQL.
 
-async with turn(database, "purge") as mine:
+async with daily_lock(database, "purge") as mine:
     if mine:
         ...     should this fail, the turn is not used up
 """
@@ -21,7 +21,7 @@ RETURNING true AS free
 
 
 @asynccontextmanager
-async def turn(database: Database, name: str) -> AsyncIterator[bool]:
+async def daily_lock(database: Database, name: str) -> AsyncIterator[bool]:
     """Whether it is this process's turn: nobody did it within a day, and nobody is at it."""
     async with database.transaction() as connection:
         for statement in (LOCK, CLAIM):

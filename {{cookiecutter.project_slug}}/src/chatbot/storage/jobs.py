@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, get_args
 
-from chatbot.deadline import within
+from chatbot.deadline import with_timeout
 from chatbot.domain import Job, JobState, Unavailable
 from chatbot.observability.logs import request_id
 from chatbot.observability.tracing import traceparent
@@ -164,7 +164,7 @@ def _job(row: Mapping[str, Any] | None) -> Job | None:
 async def submit(jobs: Jobs, queue: Queue, job: Job) -> Job:
     """Send the job at once if it is pending; when the broker is down the scheduler sends it later."""
     with suppress(Unavailable, TimeoutError):
-        await within(PATIENCE, jobs.hand_over(queue.send, 1, job.id))
+        await with_timeout(PATIENCE, jobs.hand_over(queue.send, 1, job.id))
     return await jobs.get(job.id) or job
 
 

@@ -64,7 +64,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RateLimitStatus:
     """How much of the minute's requests is left to the subject that has the least."""
 
     limit: int
@@ -80,7 +80,7 @@ class Limits:
         self._daily_tokens = daily_tokens
         self._salt: tuple[date, bytes] | None = None
 
-    async def take(self, subjects: Sequence[Subject]) -> Pace | None:
+    async def take(self, subjects: Sequence[Subject]) -> RateLimitStatus | None:
         """Count one request for each subject, the widest first; None where there is no limit."""
         if not self._per_minute:
             return None
@@ -113,7 +113,7 @@ class Limits:
         row = await self._database.row(FORGET, {"today": _today()})
         return row["number"] if row else 0
 
-    async def _take(self, subject: Subject, name: str) -> Pace:
+    async def _take(self, subject: Subject, name: str) -> RateLimitStatus:
         limit = self._per_minute * subject.share
         step = timedelta(microseconds=MINUTE / timedelta(microseconds=1) // limit)
         row = await self._database.row(TAKE, {"subject": name, "step": step})
@@ -122,7 +122,7 @@ class Limits:
         if owed is None:
             wait = math.ceil(((row["before"] or MINUTE) + step - MINUTE).total_seconds())
             raise LimitReached(f"There were more than {limit} requests in a minute; wait a moment.", max(wait, 1))
-        return Pace(limit, max((MINUTE - owed) // step, 0), math.ceil(owed.total_seconds()))
+        return RateLimitStatus(limit, max((MINUTE - owed) // step, 0), math.ceil(owed.total_seconds()))
 
     async def _named(self, subject: Subject, day: date) -> str:
         """The subject's keyed hash of that day."""

@@ -20,8 +20,9 @@ from chatbot.runtime.rotation import changed
 from chatbot.settings import words
 from chatbot.web import problems
 from chatbot.web.api import chat, conversations, documents, me, openapi
-from chatbot.web.auth import access
+from chatbot.web.auth.visitors import warn_if_open
 from chatbot.web.mcp import endpoint as mcp
+from chatbot.web.middleware.admission import Admission
 from chatbot.web.middleware.headers import ResponseHeaders
 from chatbot.web.middleware.requests import BodyLimit, RequestLog, RequestSpan
 from chatbot.web.openai import endpoints as openai
@@ -80,7 +81,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.mcp = mcp.Serving(services.settings.bot_name)
     largest = int(services.settings.max_document_mb * 1_000_000) + FORM_BYTES
     # The last one is the outermost.
-    app.add_middleware(access.Admission)
+    app.add_middleware(Admission)
     app.add_middleware(BodyLimit, limit=lambda path: largest if path == "/v1/documents" else JSON_BYTES)
     app.add_middleware(RequestSpan)
     app.add_middleware(RequestLog)
@@ -114,7 +115,7 @@ async def _close_later(services: Services, stop: asyncio.Event) -> None:
 def serve(services: Services) -> None:
     """Listen until SIGTERM or SIGINT; then finish what is under way, within SHUTDOWN_GRACE seconds, and return."""
     settings = services.settings
-    access.warn(settings)
+    warn_if_open(settings)
     app = create_app(services)
     config = uvicorn.Config(
         app,

@@ -27,8 +27,8 @@ from chatbot.web.api.schemas import (
     SearchResult,
     UsageView,
 )
-from chatbot.web.auth.access import allowed
 from chatbot.web.auth.budget import AccountParam
+from chatbot.web.auth.permissions import allowed
 from chatbot.web.dependencies import CallerParam, ServicesParam
 from chatbot.web.ops import request_metrics as metrics
 from chatbot.web.streaming import resume
@@ -100,7 +100,7 @@ async def chat(
     if streamed and last_event_id:
         return await _resumed(request, services, caller.id, Position.of(last_event_id))
     await budget.afford()
-    exchange = await services.conversing.begin(
+    exchange = await services.chat.begin(
         caller.id,
         body.question,
         language=body.language,
@@ -142,7 +142,7 @@ async def last(events: AsyncIterator[Event]) -> Done:
 
 
 class Events(Protocol):
-    """Those of an answer, which a reader who leaves closes: a generator, or resume.Outliving."""
+    """Those of an answer, which a reader who leaves closes: a generator, or resume.DetachedStream."""
 
     def __aiter__(self) -> AsyncIterator[Event]: ...
 
@@ -195,7 +195,7 @@ async def _resumable(
     except BaseException:
         await events.aclose()
         raise
-    return resume.Outliving(events, services.open_answers, message_id, services.settings.resume_grace)
+    return resume.DetachedStream(events, services.open_answers, message_id, services.settings.resume_grace)
 
 
 async def _resumed(request: Request, services: Services, caller_id: str, position: Position) -> Response:

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from chatbot.domain import Conversation, Feedback
 from chatbot.web import problems
 from chatbot.web.api.schemas import ConversationPage, ConversationView, FeedbackRequest, FeedbackView, WholeConversation
-from chatbot.web.auth.access import allowed
+from chatbot.web.auth.permissions import allowed
 from chatbot.web.dependencies import CallerParam, IdParam, ServicesParam
 from chatbot.web.ops import request_metrics as metrics
 

@@ -24,7 +24,7 @@ from chatbot.web.api.schemas import (
     Upload,
     UrlBody,
 )
-from chatbot.web.auth.access import allowed
+from chatbot.web.auth.permissions import allowed
 from chatbot.web.dependencies import ID, IdParam, ServicesParam
 
 MAX_NAME = 255

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Response
 
 from chatbot.web import problems
 from chatbot.web.api.schemas import ConsentBody, ConsentView, PersonalData
-from chatbot.web.auth.access import VISITOR, allowed
+from chatbot.web.auth.permissions import allowed
+from chatbot.web.auth.visitors import VISITOR
 from chatbot.web.dependencies import CallerParam, ServicesParam
 
 router = APIRouter(

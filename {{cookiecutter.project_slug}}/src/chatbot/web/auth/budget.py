@@ -17,7 +17,8 @@ from chatbot.answering.answer import Event, Sources, Spent, Token
 from chatbot.bootstrap import Services
 from chatbot.domain import LimitReached, Usage
 from chatbot.storage.limits import Subject
-from chatbot.web.auth import access
+from chatbot.web.auth.authentication import identify
+from chatbot.web.auth.rate_limit import accounts
 from chatbot.web.ops import request_metrics as metrics
 
 CHARACTERS = 4
@@ -77,7 +78,7 @@ class Budget:
 async def account(request: Request) -> Budget:
     """That of whoever sends the request."""
     services: Services = request.app.state.services
-    return Budget(services, access.subjects(request, await access.identify(request)))
+    return Budget(services, accounts(request, await identify(request)))
 
 
 async def budget(account: Annotated[Budget, Depends(account)]) -> Budget:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Scope
 
 from chatbot.settings import words
-from chatbot.web.auth.access import allowed
+from chatbot.web.auth.permissions import allowed
 from chatbot.web.dependencies import ServicesParam
 from chatbot.web.streaming.disconnect import while_connected
 

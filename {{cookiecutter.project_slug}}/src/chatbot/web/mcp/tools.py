@@ -32,7 +32,9 @@ from chatbot.settings import release
 from chatbot.web import problems
 from chatbot.web.api.chat import last
 from chatbot.web.api.schemas import SearchResult
-from chatbot.web.auth import access, budget
+from chatbot.web.auth import budget
+from chatbot.web.auth.authentication import identify
+from chatbot.web.auth.rate_limit import count_request
 from chatbot.web.mcp.schemas import (
     AskArguments,
     AskResult,
@@ -80,9 +82,9 @@ async def search(request: Request, services: Services, given: SearchArguments) -
 
 
 async def ask(request: Request, services: Services, given: AskArguments) -> Result:
-    caller, account = await access.identify(request), await budget.account(request)
+    caller, account = await identify(request), await budget.account(request)
     await account.afford()
-    exchange = await services.conversing.begin(
+    exchange = await services.chat.begin(
         caller.id, given.question, language=given.language, filters=given.filters, store=False
     )
     answer = (await last(account.counted(metrics.measured(exchange.events)))).answer
@@ -101,7 +103,7 @@ async def get_document(request: Request, services: Services, given: GetDocumentA
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ToolDefinition:
     """A tool: what it says of itself, takes, gives and does."""
 
     title: str
@@ -121,12 +123,12 @@ class Offer:
         )
 
 
-OFFERS = {
-    "search": Offer("Search the documents", SEARCH, SearchArguments, SearchResult, search),
-    "ask": Offer("Ask the documents", ASK, AskArguments, AskResult, ask),
-    "get_document": Offer("Read a document", GET_DOCUMENT, GetDocumentArguments, DocumentResult, get_document),
+TOOLS = {
+    "search": ToolDefinition("Search the documents", SEARCH, SearchArguments, SearchResult, search),
+    "ask": ToolDefinition("Ask the documents", ASK, AskArguments, AskResult, ask),
+    "get_document": ToolDefinition("Read a document", GET_DOCUMENT, GetDocumentArguments, DocumentResult, get_document),
 }
-LISTED = ListToolsResult(tools=[offer.listed(name) for name, offer in OFFERS.items()])
+LISTED = ListToolsResult(tools=[tool.listed(name) for name, tool in TOOLS.items()])
 
 
 def manager(name: str) -> StreamableHTTPSessionManager:
@@ -144,7 +146,7 @@ async def _list(context: ServerRequestContext[Any, Any], params: PaginatedReques
 
 async def _call(context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
     """A failure is the tool's, not the protocol's: assistants show only the former to their models."""
-    tool = params.name if params.name in OFFERS else "unknown"
+    tool = params.name if params.name in TOOLS else "unknown"
     try:
         data, text = await _run(context.request, params)
     except Exception as error:
@@ -155,11 +157,11 @@ async def _call(context: ServerRequestContext[Any, Any], params: CallToolRequest
 
 
 async def _run(request: Any, params: CallToolRequestParams) -> Result:
-    offer = OFFERS.get(params.name)
-    if offer is None:
-        raise NotFound(f"There is no such tool: call one of {', '.join(OFFERS)}.")
-    await access.count(request)
-    return await offer.run(request, request.app.state.services, offer.takes.model_validate(params.arguments or {}))
+    tool = TOOLS.get(params.name)
+    if tool is None:
+        raise NotFound(f"There is no such tool: call one of {', '.join(TOOLS)}.")
+    await count_request(request)
+    return await tool.run(request, request.app.state.services, tool.takes.model_validate(params.arguments or {}))
 
 
 def _sentence(error: Exception) -> str:

@@ -26,9 +26,9 @@ from chatbot.web import problems
 from chatbot.web.api import addresses
 from chatbot.web.api.chat import EventStream, last, opening
 from chatbot.web.api.openapi import event_stream
-from chatbot.web.auth.access import allowed
 from chatbot.web.auth.budget import BudgetParam
 from chatbot.web.auth.network import origin
+from chatbot.web.auth.permissions import allowed
 from chatbot.web.dependencies import CallerParam, ServicesParam
 from chatbot.web.openai import errors as openai_errors
 from chatbot.web.openai.schemas import (
@@ -76,7 +76,7 @@ async def create_chat_completion(
     list comes after the words, the annotations in the delta that has the `finish_reason`, and `[DONE]` at the end. If
     something fails on the way, an `error` is the last; what fails before the first word has its HTTP status.
     """
-    exchange = await services.conversing.begin(
+    exchange = await services.chat.begin(
         caller.id, body.question, extractive=body.model == EXTRACTIVE, store=False, turns=body.turns
     )
     events = budget.counted(metrics.measured(exchange.events))

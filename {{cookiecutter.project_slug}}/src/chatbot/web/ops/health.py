@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from chatbot.bootstrap import Services
-from chatbot.deadline import within
+from chatbot.deadline import with_timeout
 from chatbot.domain import ChatbotError
 from chatbot.settings import release
 from chatbot.web import problems
@@ -57,7 +57,7 @@ async def readyz(request: Request) -> Any:
 async def _check(ping: Ping) -> str:
     """ "ok", or what is wrong in one sentence."""
     try:
-        await within(TIMEOUT, ping())
+        await with_timeout(TIMEOUT, ping())
     except ChatbotError as error:
         return str(error)
     except TimeoutError:

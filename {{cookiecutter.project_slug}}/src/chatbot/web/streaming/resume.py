@@ -83,7 +83,7 @@ async def finished(services: Services, caller_id: str, message_id: str) -> tuple
     return found
 
 
-class Outliving:
+class DetachedStream:
     """The same events, of an answer that was added to `answers`; closing it does not stop them at once."""
 
     def __init__(
@@ -96,7 +96,7 @@ class Outliving:
         _attending.add(attending)
         attending.add_done_callback(_attending.discard)
 
-    def __aiter__(self) -> Outliving:
+    def __aiter__(self) -> DetachedStream:
         return self
 
     async def __anext__(self) -> Event:

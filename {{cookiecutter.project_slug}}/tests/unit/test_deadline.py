@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from chatbot.deadline import within
+from chatbot.deadline import with_timeout
 
 pytestmark = pytest.mark.slow
 
@@ -22,9 +22,9 @@ async def stubborn(ended: asyncio.Event) -> None:
 
 
 async def test_a_result_and_an_error_come_through() -> None:
-    assert await within(1, asyncio.sleep(0, "done")) == "done"
+    assert await with_timeout(1, asyncio.sleep(0, "done")) == "done"
     with pytest.raises(ZeroDivisionError):
-        await within(1, fails())
+        await with_timeout(1, fails())
 
 
 async def fails() -> None:
@@ -34,14 +34,14 @@ async def fails() -> None:
 async def test_who_waits_is_free_at_once_and_the_work_ends_all_the_same() -> None:
     ended, began = asyncio.Event(), time.monotonic()
     with pytest.raises(TimeoutError):
-        await within(0.05, stubborn(ended))
+        await with_timeout(0.05, stubborn(ended))
     assert time.monotonic() - began < 0.25
     await asyncio.wait_for(ended.wait(), 5)
 
 
 async def test_when_the_caller_is_cancelled_so_is_the_work() -> None:
     ended = asyncio.Event()
-    waiting = asyncio.create_task(within(60, stubborn(ended)))
+    waiting = asyncio.create_task(with_timeout(60, stubborn(ended)))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     waiting.cancel()

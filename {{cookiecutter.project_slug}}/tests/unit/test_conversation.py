@@ -22,14 +22,14 @@ async def events(exchange: Exchange) -> list[Event]:
 
 
 async def ask(services: Services, text: str, caller: str = ALICE, **options: Any) -> Exchange:
-    exchange = await services.conversing.begin(caller, text, **options)
+    exchange = await services.chat.begin(caller, text, **options)
     await events(exchange)
     return exchange
 
 
 async def test_question_and_answer_are_kept_when_the_answer_is_complete() -> None:
     services = fake_services(FakeAnswerer())
-    exchange = await services.conversing.begin(ALICE, "Who pays?")
+    exchange = await services.chat.begin(ALICE, "Who pays?")
     seen = []
     async for event in exchange.events:
         kept = await services.conversations.get(exchange.conversation_id, ALICE)
@@ -52,7 +52,7 @@ async def test_a_failed_answer_leaves_nothing() -> None:
 async def test_an_answer_that_cannot_be_kept_is_not_given_as_complete() -> None:
     services = fake_services()
     services.conversations.error = Unavailable("PostgreSQL", "start it")
-    exchange = await services.conversing.begin(ALICE, "Who pays?")
+    exchange = await services.chat.begin(ALICE, "Who pays?")
     seen = []
 
     async def read() -> None:
@@ -66,7 +66,7 @@ async def test_an_answer_that_cannot_be_kept_is_not_given_as_complete() -> None:
 
 async def test_who_leaves_before_the_end_leaves_nothing() -> None:
     services = fake_services(FakeAnswerer(pause=5))
-    exchange = await services.conversing.begin(ALICE, "Who pays?")
+    exchange = await services.chat.begin(ALICE, "Who pays?")
     async for _ in exchange.events:
         break
     await exchange.events.aclose()
@@ -98,13 +98,13 @@ async def test_somebody_elses_conversation_is_not_there(store: bool) -> None:
     mine = await ask(services, "What is a carbon tax?")
     for caller, id in ((BOB, mine.conversation_id), (ALICE, "unknown")):
         with pytest.raises(NotFound):
-            await services.conversing.begin(caller, "And then?", conversation_id=id, store=store)
+            await services.chat.begin(caller, "And then?", conversation_id=id, store=store)
 
 
 async def test_what_was_deleted_meanwhile_does_not_come_back() -> None:
     services = fake_services()
     mine = await ask(services, "What is a carbon tax?")
-    exchange = await services.conversing.begin(ALICE, "And then?", conversation_id=mine.conversation_id)
+    exchange = await services.chat.begin(ALICE, "And then?", conversation_id=mine.conversation_id)
     await services.conversations.delete(mine.conversation_id, ALICE)
     with pytest.raises(NotFound):
         await events(exchange)
@@ -126,7 +126,7 @@ async def test_a_model_rewrites_the_question_and_its_cost_is_counted() -> None:
     services = fake_services(answerer, model)
     mine = await ask(services, "What is the carbon tax in Sweden?")
     assert model.turns == []
-    seen = await events(await services.conversing.begin(ALICE, "Norway?", conversation_id=mine.conversation_id))
+    seen = await events(await services.chat.begin(ALICE, "Norway?", conversation_id=mine.conversation_id))
     assert model.turns == [[Turn("What is the carbon tax in Sweden?", "It weighs on poor households [1].")]]
     assert answerer.questions[-1].text == answerer.questions[-1].query == "What is the carbon tax in Norway?"
     total = answerer.usage + Usage(40, 9)

@@ -1,0 +1,109 @@
+"""Documents in and out: files, folders, URLs, and the corpus that the settings name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chatbot.cli.shared import as_json, exit_if_failed, print_json, through_queue, with_services
+from chatbot.domain import ChatbotError
+
+if TYPE_CHECKING:
+    from chatbot.bootstrap import Services
+    from chatbot.ingestion.corpus import Collected, Outcome
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--remove", is_flag=True, help="Take these files and URLs, or all in these folders, out of the bot.")
+@through_queue
+@as_json
+def ingest(paths: tuple[str, ...], remove: bool, through_queue: bool, as_json: bool) -> None:
+    """Make the files in PATHS, all below folders, and what URLs hold, findable. What is unchanged is left alone.
+
+    \b
+    Examples:
+      chatbot ingest report.pdf papers/
+      chatbot ingest https://example.org/report.pdf
+      chatbot ingest papers/ --remove
+    """
+    from chatbot.ingestion import corpus
+
+    urls = [path for path in paths if "://" in path]
+    folders = [Path(path) for path in paths if path not in urls]
+    if remove:
+        sources = [*urls, *(corpus.source_of(path, Path.cwd()) for path in folders)]
+        removed = with_services(lambda services: remove_absent(services, corpus.below(sources), set()))
+        click.echo(json.dumps({"removed": removed}) if as_json else f"{len(removed)} documents removed")
+    else:
+        found = corpus.files(folders, Path.cwd())
+        collected = corpus.Collected([*found.items, *corpus.urls(urls)], found.skipped)
+        if not collected.items:
+            raise ChatbotError(f"Nothing to ingest: {collected.skipped} files there, none of a type that can be read.")
+        outcomes = with_services(lambda services: ingest_collected(services, collected, through_queue, as_json))
+        exit_if_failed(outcomes)
+
+
+async def ingest_corpus(
+    services: Services, prune: bool, if_empty: bool, through_queue: bool, as_json: bool
+) -> list[Outcome]:
+    documents, _ = await services.documents.count()
+    if if_empty and documents:
+        return []
+    if if_empty:
+        click.echo(f"No document has been ingested yet: ingesting {services.settings.corpus}.", err=True)
+    return await ingest_named(services, services.settings.corpus, prune, through_queue, as_json)
+
+
+async def ingest_named(services: Services, name: str, prune: bool, through_queue: bool, as_json: bool) -> list[Outcome]:
+    """Ingest the corpus `name`: a folder, relative to the project, or hal:COLLECTION."""
+    from chatbot import settings
+    from chatbot.ingestion import corpus
+
+    if name.startswith(corpus.HAL):
+        collection = name.removeprefix(corpus.HAL)
+        collected = await corpus.records(str(services.settings.hal_url), collection)
+        belongs = corpus.of_collection(collection)
+    else:
+        folder = settings.home() / name
+        collected = corpus.files([folder], settings.home())
+        belongs = corpus.below([corpus.source_of(folder, settings.home())])
+
+    outcomes = await ingest_collected(services, collected, through_queue, as_json)
+    if prune:
+        removed = await remove_absent(services, belongs, {item.source for item in collected.items})
+        click.echo(f"{len(removed)} documents removed", err=True)
+    return outcomes
+
+
+async def ingest_collected(
+    services: Services, collected: Collected, through_queue: bool, as_json: bool
+) -> list[Outcome]:
+    """Ingest what was collected, show how far it is, and print what became of it."""
+    from chatbot.cli.output import summary
+    from chatbot.cli.progress import Progress
+    from chatbot.ingestion import corpus
+
+    flow = corpus.enqueue if through_queue else corpus.ingest
+    outcomes: list[Outcome] = []
+    with Progress(len(collected.items)) as progress:
+        async for outcome in flow(services, collected.items, progress.watch):
+            outcomes.append(outcome)
+            progress.done(outcome)
+    text = summary(outcomes, collected.skipped, progress.seconds)
+    print_json({"summary": text, "skipped": collected.skipped, "documents": outcomes}) if as_json else click.echo(text)
+    return outcomes
+
+
+async def remove_absent(services: Services, belongs: Callable[[Any], bool], present: set[str]) -> list[str]:
+    """Remove the documents of a corpus that are not `present`; returns their sources."""
+    from chatbot.ingestion import corpus
+
+    gone = await corpus.missing(services, belongs, present)
+    for document in gone:
+        await services.ingester.remove(document.id)
+    return [document.source for document in gone]
