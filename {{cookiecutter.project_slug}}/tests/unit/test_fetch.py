@@ -22,7 +22,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from chatbot.clients.fetch import Fetcher, is_public
+from chatbot.clients.fetch import Fetcher
+from chatbot.clients.public_urls import is_public
 from chatbot.domain import ChatbotError, Unavailable, UnreadableDocument
 
 pytestmark = pytest.mark.slow

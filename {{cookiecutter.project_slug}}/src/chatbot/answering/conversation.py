@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class ConversationStore(Protocol):
-    """Where conversations are kept (adapters/conversations.py)."""
+    """Where conversations are kept (storage/conversations.py)."""
 
     async def turns(self, id: str, caller_id: str, limit: int) -> Sequence[Turn]: ...
 

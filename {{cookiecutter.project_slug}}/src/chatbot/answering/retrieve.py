@@ -22,13 +22,13 @@ PATIENCE = 10.0
 
 
 class Passages(Protocol):
-    """Reads the passages of hits, in their order (adapters/documents.py)."""
+    """Reads the passages of hits, in their order (storage/documents.py)."""
 
     async def passages(self, hits: Sequence[Hit]) -> Sequence[Passage]: ...
 
 
 class Lexical(Protocol):
-    """BM25 (adapters/lexical.py)."""
+    """BM25 (storage/bm25.py)."""
 
     async def search(self, terms: Sequence[str], limit: int, filters: Filters) -> list[Hit]: ...
 

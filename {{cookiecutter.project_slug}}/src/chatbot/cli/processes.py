@@ -16,9 +16,12 @@ def web() -> None:
 
     Example: PORT=9000 chatbot web
     """
-    from chatbot.runtime.process import serve_web
+    from chatbot.runtime.process import started
 
-    serve_web()
+    with started("web") as services:
+        from chatbot.web.app import serve
+
+        serve(services)
 
 
 @click.command()

@@ -5,7 +5,7 @@
         span.set({"chatbot.passages": len(passages)})
 
 Attributes are names, numbers and ids: never the text of a question, a passage or an answer, and no address. This module
-knows no vendor; adapters/traces.py sends the spans when a collector is named.
+knows no vendor; clients/otel.py sends the spans when a collector is named.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from chatbot import settings
@@ -31,28 +31,22 @@ Work = Callable[["Services", asyncio.Event], Awaitable[None]]
 
 def run(name: str, work: Work) -> None:
     """Run `work` until SIGTERM or SIGINT; returns when it has finished, so that the exit code is 0."""
-    services = _configured()
-    from chatbot.observability import metrics
+    with started(name) as services:
+        from chatbot.observability import metrics
 
-    with metrics.served(services.settings.host, services.settings.metrics_port), _traced(name, services.settings):
-        asyncio.run(_run(services, work))
-
-
-def serve_web() -> None:
-    """Serve HTTP until SIGTERM or SIGINT. A database that is down shows in /readyz, not as a crash."""
-    services = _configured()
-    from chatbot.web.app import serve
-
-    with _traced("web", services.settings):
-        serve(services)
+        with metrics.served(services.settings.host, services.settings.metrics_port):
+            asyncio.run(_run(services, work))
 
 
-def _configured() -> Services:
+@contextmanager
+def started(name: str) -> Iterator[Services]:
+    """The services of a process of that name, which logs and traces meanwhile; nothing is connected yet."""
     loaded = settings.load()  # before the imports that take seconds
     from chatbot.bootstrap import bootstrap
 
     configure_logging(loaded.log_level)
-    return bootstrap(loaded)
+    with _traced(name, loaded):
+        yield bootstrap(loaded)
 
 
 def _traced(name: str, loaded: settings.Settings) -> AbstractContextManager[None]:

@@ -1,6 +1,6 @@
 """Every error of the API as RFC 9457 `application/problem+json`: never a traceback, never what was sent.
 
-Only the paths of OpenAI's API speak of the same problems in its shape (web/openai_errors.py).
+Only the paths of OpenAI's API speak of the same problems in its shape (web/openai/errors.py).
 """
 
 from __future__ import annotations

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Annotated, Any, Protocol
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
-from fastapi.sse import EventSourceResponse, format_sse_event
+from fastapi.sse import format_sse_event
 from pydantic import BaseModel
-from starlette.types import Receive, Scope, Send
 
 from chatbot.answering.answer import Cited, Done, Event, Sources, Spent, Token
 from chatbot.bootstrap import Services
@@ -33,10 +32,8 @@ from chatbot.web.dependencies import CallerParam, ServicesParam
 from chatbot.web.ops import request_metrics as metrics
 from chatbot.web.streaming import resume
 from chatbot.web.streaming.disconnect import while_connected
+from chatbot.web.streaming.events import STREAM_HEADERS, Events, EventStream, last, opening
 from chatbot.web.streaming.resume import Position
-
-STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-"""Neither a cache nor nginx may hold the words back."""
 
 STREAM_EXAMPLE = """\
 event: sources
@@ -63,6 +60,7 @@ event: done
 data: {"answer":"It weighs more on poorer households [1].","citations":[{"number":1}],"conversation_id":"2c1f…"}
 id: 9b0e…-40-1-1
 """
+
 
 router = APIRouter(
     prefix="/v1", tags=["answers"], dependencies=[allowed("ask")], responses=problems.responses(400, 413, 422, 503)
@@ -123,65 +121,6 @@ async def search(body: SearchRequest, services: ServicesParam) -> SearchResult:
     """The passages an answer could be written from: by words (BM25) and by meaning, in one ranking."""
     passages = await services.retriever.search(body.query, body.limit, body.filters)
     return SearchResult(passages=[PassageView.of(each) for each in passages])
-
-
-async def opening(events: AsyncIterator[Event]) -> list[Event]:
-    """The events up to the first words: a model that is down can still be a 503, since nothing was sent yet."""
-    begun = []
-    async for event in events:
-        begun.append(event)
-        if not isinstance(event, Sources):
-            break
-    return begun
-
-
-async def last(events: AsyncIterator[Event]) -> Done:
-    """The end of an answer that is not streamed."""
-    [done] = [event async for event in events if isinstance(event, Done)]
-    return done
-
-
-class Events(Protocol):
-    """Those of an answer, which a reader who leaves closes: a generator, or resume.DetachedStream."""
-
-    def __aiter__(self) -> AsyncIterator[Event]: ...
-
-    async def aclose(self) -> None: ...
-
-
-class EventStream(EventSourceResponse):
-    """An answer as it comes; where it fails, `failure` of the problem is the last piece. However it ends, also before
-    its first piece was sent, `rest` is closed."""
-
-    def __init__(
-        self,
-        begun: list[Event],
-        rest: Events,
-        encode: Callable[[Event], bytes],
-        failure: Callable[[dict[str, Any]], bytes],
-    ) -> None:
-        super().__init__(_encoded(begun, rest, encode, failure), headers=STREAM_HEADERS)
-        self._rest = rest
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._rest.aclose()
-
-
-async def _encoded(
-    begun: list[Event], rest: Events, encode: Callable[[Event], bytes], failure: Callable[[dict[str, Any]], bytes]
-) -> AsyncIterator[bytes]:
-    try:
-        for event in begun:
-            if data := encode(event):
-                yield data
-        async for event in rest:
-            if data := encode(event):
-                yield data
-    except Exception as error:
-        yield failure(problems.from_exception(error))
 
 
 async def _resumable(

@@ -1,7 +1,7 @@
 """The bot as a server of the Model Context Protocol, for assistants and agents: `/mcp`, streamable HTTP.
 
 Each request is answered by itself, in JSON, by whichever process it reaches: there is no session. The tools are in
-web/mcp_tools.py. The SDK takes as long to import as the rest of the process, so it is loaded with the first request.
+web/mcp/tools.py. The SDK takes as long to import as the rest of the process, so it is loaded with the first request.
 """
 
 from __future__ import annotations

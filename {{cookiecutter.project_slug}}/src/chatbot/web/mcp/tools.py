@@ -30,7 +30,6 @@ from chatbot.bootstrap import Services
 from chatbot.domain import ModelUnavailable, NotFound
 from chatbot.settings import release
 from chatbot.web import problems
-from chatbot.web.api.chat import last
 from chatbot.web.api.schemas import SearchResult
 from chatbot.web.auth import budget
 from chatbot.web.auth.authentication import identify
@@ -45,6 +44,7 @@ from chatbot.web.mcp.schemas import (
 )
 from chatbot.web.openai.endpoints import sources
 from chatbot.web.ops import request_metrics as metrics
+from chatbot.web.streaming.events import last
 
 PART = 20_000
 """Characters of a document in one result, roughly."""
@@ -132,7 +132,7 @@ LISTED = ListToolsResult(tools=[tool.listed(name) for name, tool in TOOLS.items(
 
 
 def manager(name: str) -> StreamableHTTPSessionManager:
-    """The SDK's side of each request. Who may ask, and from which page, web/mcp.py has checked by then."""
+    """The SDK's side of each request. Who may ask, and from which page, web/mcp/endpoint.py has checked by then."""
     server: Server[Any] = Server(
         name, version=release(), instructions=INSTRUCTIONS.format(name=name), on_list_tools=_list, on_call_tool=_call
     )

@@ -24,7 +24,6 @@ from chatbot.domain import EXTRACTIVE, Answer, Citation, Language, Usage
 from chatbot.text import sanitize as safe
 from chatbot.web import problems
 from chatbot.web.api import addresses
-from chatbot.web.api.chat import EventStream, last, opening
 from chatbot.web.api.openapi import event_stream
 from chatbot.web.auth.budget import BudgetParam
 from chatbot.web.auth.network import origin
@@ -44,6 +43,7 @@ from chatbot.web.openai.schemas import (
 )
 from chatbot.web.ops import request_metrics as metrics
 from chatbot.web.streaming.disconnect import while_connected
+from chatbot.web.streaming.events import EventStream, last, opening
 
 BOT = "chatbot"
 MODELS = (BOT, EXTRACTIVE)
