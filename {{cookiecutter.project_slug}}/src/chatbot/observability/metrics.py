@@ -1,4 +1,6 @@
-"""Figures that more than one kind of process counts, for Prometheus; what only the web process counts: web/ops/request_metrics.py.
+"""Figures that more than one kind of process counts, for Prometheus.
+
+What only the web process counts is in web/ops/request_metrics.py.
 
 Labels come from closed sets: no ids, no paths, no words. docs/operate.md explains every figure. The web process shows
 them at /metrics; a process that serves no HTTP, on METRICS_PORT.

@@ -1,4 +1,4 @@
-"""Reads one file for ingestion/parsing/sandbox.py, as a process of its own, within the limits that it is given.
+"""Reads one file for sandbox.py, as a process of its own, within the limits that it is given.
 
 On stdin comes a line of JSON (name, memory, seconds), then the file. On stdout goes an empty line as soon as the limits
 are set, then a line of JSON: the parsed document, or why there is none. Data only: what is not JSON is never executed.

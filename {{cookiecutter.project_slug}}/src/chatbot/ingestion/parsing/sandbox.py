@@ -4,7 +4,7 @@
     parsed = await sandbox.parse(content, "report.pdf")
 
 A file that crashes its parser, or is made to need far more than its size, is refused in one sentence like any other.
-The child gets the file and the limits, no setting and no secret; what comes back is JSON (see ingestion/parsing/child.py).
+The child gets the file and the limits, no setting and no secret; what comes back is JSON (see child.py).
 """
 
 from __future__ import annotations
