@@ -9,10 +9,11 @@ templates/<factor>/<choice>/choice.toml   what the template knows of it; a key t
 
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).parents[1]
 TEMPLATES = ROOT / "templates"
@@ -21,8 +22,10 @@ FOLDERS = {"vector_db": "vector_store", "queue": "queue", "secrets_backend": "se
 FILES = ("adapter.py", "choice.toml", "manual.md", "notes.md")
 LABELS = 16
 """Columns of a prompt before the description of a choice."""
+NAME = "[a-z][a-z0-9]{0,13}"
+"""A choice is a word in a prompt, a key in TOML and, with a server, a module of services/."""
 
-SAID = {"label": str, "about": str, "tested": str, "comparison": dict}
+REQUIRED = {"label": str, "about": str, "tested": str, "comparison": dict}
 """What every choice.toml says; all other keys have defaults. docs/add-a-backend.md explains each."""
 FOR_DOCS = ("label", "comparison")
 """What the generated project does not need to know."""
@@ -50,6 +53,8 @@ def folder(factor: str, choice: str) -> Path:
 
 
 def _choice(place: Path, defaults: dict[str, Any]) -> dict[str, Any]:
+    if not re.fullmatch(NAME, place.name):
+        _refuse(place, "is no name for a choice, which is at most 14 small letters and digits")
     for name in FILES:
         if not (place / name).is_file():
             _refuse(place / name, "is missing")
@@ -58,7 +63,7 @@ def _choice(place: Path, defaults: dict[str, Any]) -> dict[str, Any]:
         said = tomllib.loads(file.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
         _refuse(file, f"is not TOML: {error}")
-    _check(file, said, SAID | {key: type(value) for key, value in defaults.items()})
+    _check(file, said, REQUIRED | {key: type(value) for key, value in defaults.items()})
     if "variables" in said:
         said["variables"] = [{"default": ""} | variable for variable in said["variables"]]
     return {**defaults, **said, "server": f"{place.name}.py" if (place / "server.py").is_file() else ""}
@@ -71,12 +76,12 @@ def _check(file: Path, said: dict[str, Any], kinds: dict[str, type]) -> None:
             _refuse(file, f"says {key}, which is none of {', '.join(kinds)}")
         if type(value) is not kinds[key]:
             _refuse(file, f"says {key} = {value!r}, which should be {kinds[key].__name__}")
-    for key in SAID:
+    for key in REQUIRED:
         if key not in said:
             _refuse(file, f"does not say {key}")
 
 
-def _refuse(file: Path, problem: str) -> None:
+def _refuse(file: Path, problem: str) -> NoReturn:
     sys.exit(f"{file.relative_to(ROOT)} {problem}: see docs/add-a-backend.md.")
 
 

@@ -74,6 +74,12 @@ def test_a_server_for_development_is_in_the_folder_of_its_choice(factor):
     assert there.keys() & set(CONTEXT[factor]) == named.keys()
 
 
+def test_no_two_files_of_services_have_one_name():
+    servers = [entry["server"] for factor in FACTORS for entry in CATALOG[factor].values() if entry["server"]]
+    names = servers + [path.name for path in (SKELETON / "services").glob("*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("factor", FACTORS)
 def test_entries_of_one_factor_have_the_same_keys(factor):
     assert len({tuple(entry) for entry in CATALOG[factor].values()}) == 1
@@ -135,6 +141,13 @@ def test_a_folder_more_is_a_choice_more_the_last_of_its_factor(folder):
 def test_a_folder_that_is_not_complete_is_refused(folder, name):
     (folder / name).unlink()
     with pytest.raises(SystemExit, match=rf"^templates/queue/kafka/{name} is missing: see docs/add-a-backend\.md\.$"):
+        catalogue.choices("queue")
+
+
+@pytest.mark.parametrize("name", ["Kafka", "apache-kafka", "apachekafka2026"])
+def test_a_folder_whose_name_no_prompt_and_no_module_can_have_is_refused(folder, name):
+    folder.rename(folder.with_name(name))
+    with pytest.raises(SystemExit, match=f"^templates/queue/{name} is no name for a choice, "):
         catalogue.choices("queue")
 
 
