@@ -1,24 +1,35 @@
 # Each target installs what it needs, from the lock, into .venv. Needs Python 3.11 or newer, git and make.
 PYTHON ?= python3
-BIN := $(CURDIR)/.venv/bin
+BIN := .venv/bin
 DEMO := build/demo
 # Trust what the machine trusts: institutions have proxies with certificates of their own.
 export UV_SYSTEM_CERTS := 1
-# Keep bytecode, whatever the machine says: without it every process compiles all that it imports again at each start.
-unexport PYTHONDONTWRITEBYTECODE
+# Variables of the machine that lead an install, an import, a commit or a connection elsewhere are not passed on; those
+# that say where packages come from, and how, are.
+ELSEWHERE := CONDA_% GIT_% PG% PIP_% PYTHON% UV_% VIRTUAL_ENV
+KEPT := PYTHON PYTHONIOENCODING PYTHONUNBUFFERED PYTHONUTF8 GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM GIT_CONFIG_SYSTEM \
+  PIP_CACHE_DIR PIP_CERT PIP_CLIENT_CERT PIP_CONFIG_FILE PIP_DEFAULT_TIMEOUT PIP_EXTRA_INDEX_URL PIP_FIND_LINKS \
+  PIP_INDEX_URL PIP_KEYRING_PROVIDER PIP_NO_CACHE_DIR PIP_NO_INDEX PIP_PROXY PIP_RETRIES PIP_TIMEOUT PIP_TRUSTED_HOST \
+  UV_CACHE_DIR UV_CONCURRENT_% UV_CONFIG_FILE UV_CREDENTIALS_DIR UV_DEFAULT_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS \
+  UV_HTTP_% UV_INDEX% UV_INSECURE_HOST UV_KEYRING_PROVIDER UV_LINK_MODE UV_NATIVE_TLS UV_NO_CACHE UV_NO_CONFIG \
+  UV_NO_INDEX UV_OFFLINE UV_REQUEST_TIMEOUT UV_SYSTEM_CERTS
+unexport $(filter-out $(KEPT),$(filter $(ELSEWHERE),$(.VARIABLES)))
+# An environment that was moved with its folder, or whose Python is gone, is made again.
+MOVED := $(shell test ! -e .venv/installed || $(BIN)/python -Ic 'import sys; sys.exit(sys.prefix != open(".venv/installed").read())' \
+  2>/dev/null || echo moved)
 
-.PHONY: demo test combo check batch lock choices matrix bench bench-choices clean
+.PHONY: demo test combo check batch lock choices matrix bench bench-choices clean moved
 
 demo: .venv/installed  ## generate the default chatbot, index its manual, answer one question
 	@rm -rf $(DEMO)
-	@$(BIN)/cookiecutter . --no-input --output-dir $(DEMO)
-	@PATH="$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(DEMO)/cired-chatbot demo
+	@$(BIN)/python -m cookiecutter . --no-input --default-config --output-dir $(DEMO)
+	@PATH="$$PWD/$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(DEMO)/cired-chatbot demo
 
 test: .venv/installed  ## render and test every combination
-	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
 
 combo: .venv/installed  ## test one combination alone: make combo VECTOR_DB=qdrant QUEUE=nats SECRETS=vault
-	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -v "tests/test_combinations.py::test_combination[$(VECTOR_DB)-$(QUEUE)-$(SECRETS)]"
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -v "tests/test_combinations.py::test_combination[$(VECTOR_DB)-$(QUEUE)-$(SECRETS)]"
 
 check: .venv/installed  ## lint and format of the template's own Python
 	@$(BIN)/ruff check hooks scripts tests benchmarks
@@ -27,10 +38,10 @@ check: .venv/installed  ## lint and format of the template's own Python
 
 batch: .venv/installed  ## generate one project for each answer file: make batch CONFIG=fleet.yaml OUT=dir
 	@test -n "$(CONFIG)" -a -n "$(OUT)" || { echo "Say what to generate and where: make batch CONFIG=fleet.yaml OUT=dir" >&2; exit 2; }
-	@$(BIN)/cookiecutter . --no-input --config-file $(CONFIG) --output-dir $(OUT)
+	@$(BIN)/python -m cookiecutter . --no-input --config-file $(CONFIG) --output-dir $(OUT)
 
 lock: .venv/installed  ## resolve all versions again (needs the network)
-	@PATH="$(BIN):$$PATH" $(BIN)/python scripts/lock.py
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python scripts/lock.py
 
 choices: .venv/installed  ## write cookiecutter.json's catalogue and the tables of the pages from the folders of templates/
 	@$(BIN)/python scripts/choices.py
@@ -48,10 +59,12 @@ bench-choices: .venv/installed  ## measure all vector databases and queues side 
 clean:
 	rm -rf .venv build
 
-# uv makes the environment in seconds; where there is none, pip brings it first.
-.venv/installed: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=…")'
-	@if command -v uv >/dev/null; then uv venv --quiet --clear --python $(PYTHON) .venv; \
-	  else $(PYTHON) -m venv --clear .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.13,<1"; fi
-	@PATH="$(BIN):$$PATH" VIRTUAL_ENV=.venv uv pip sync --quiet --require-hashes requirements.lock
-	@touch $@
+# uv fills the environment in seconds; where there is none, pip brings it first. The stamp says where all is in place.
+.venv/installed: requirements.lock $(MOVED)
+	@"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=…")'
+	@if uv --version >/dev/null 2>&1; then uv=uv && "$(PYTHON)" -m venv --clear --without-pip .venv; \
+	  else uv=$(BIN)/uv && "$(PYTHON)" -m venv --clear .venv && $(BIN)/python -m pip install --quiet --no-user --target= --prefix=.venv \
+	    --disable-pip-version-check "uv>=0.13,<1"; fi && \
+	  $$uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	@test -x $(BIN)/cookiecutter || { echo "Nothing was installed into .venv: is another target set in uv.toml?" >&2; exit 1; }
+	@$(BIN)/python -c 'import sys; open("$@", "w").write(sys.prefix)'

@@ -4,6 +4,7 @@ Standard library only, no network. What cannot be done here is a warning: a good
 """
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -11,6 +12,17 @@ import sys
 
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 HEADER = "# Every package with its hashes, for every platform; `# for:` says which part of the project needs it.\n"
+SETTINGS = {
+    # One pack instead of a file an object, and no housekeeping: half the time.
+    "core.bigFileThreshold": 1,
+    "pack.compression": 0,
+    "gc.auto": 0,
+    # Nothing that this machine would run at each commit, or leave out of it.
+    "core.hooksPath": os.devnull,
+    "core.excludesFile": os.devnull,
+    "init.defaultBranch": "main",
+}
+"""Of git, while it begins the project's history."""
 FACTORS = ("vector_db", "queue", "secrets_backend")
 
 
@@ -41,25 +53,40 @@ def write_locks():
         pathlib.Path(path).write_text(HEADER + "".join(narrowed(text, parts)), encoding="utf-8", newline="\n")
 
 
+def git(*arguments, settings=None):
+    """Run git on this folder and no other: one of git's own hooks, say, hands on the repository that it works for."""
+    kept = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in kept}
+    command = ["git"]
+    for name, value in {**SETTINGS, **(settings or {})}.items():
+        command += ["-c", f"{name}={value}"]
+    return subprocess.run([*command, *arguments], env=env, capture_output=True, text=True)
+
+
+def author():
+    """Whoever git knows; what it does not know of them is taken from the answers."""
+    unknown = [name for name in ("name", "email") if not git("config", f"user.{name}").stdout.strip()]
+    return {f"user.{name}": ANSWERS[f"author_{name}"] for name in unknown}
+
+
 def begin_history():
-    """A repository with one commit, by the author that git knows or else the one who was named in the answers."""
-    git = shutil.which("git")
-    if git is None:
+    """A repository with one commit, unless the project is part of one that is there already."""
+    if shutil.which("git") is None:
         print("warning: git is not installed, so the project has no history yet.", file=sys.stderr)
         return
     if pathlib.Path(".git").exists():
         return  # generated anew over an older project: its owner commits
-    # One pack instead of a file an object, and no housekeeping: half the time.
-    options = ["-c", "core.bigFileThreshold=1", "-c", "pack.compression=0", "-c", "gc.auto=0"]
-    if subprocess.run([git, "config", "user.email"], capture_output=True).returncode:
-        options += ["-c", f"user.name={ANSWERS['author_name']}", "-c", f"user.email={ANSWERS['author_email']}"]
-    for command in ("init --initial-branch=main", "add --all", "commit --no-gpg-sign --message=Generate"):
-        done = subprocess.run([git, *options, *command.split()], capture_output=True, text=True)
-        if done.returncode:
-            print(
-                f"warning: no history yet, since git {command.split()[0]} said: {done.stderr.strip()}", file=sys.stderr
-            )
-            return
+    around = git("rev-parse", "--show-toplevel")
+    if not around.returncode and git("check-ignore", "--quiet", ".").returncode:
+        print(f"The project is part of the repository {around.stdout.strip()}: commit it there.", file=sys.stderr)
+        return
+    done = git("init")
+    if not done.returncode:
+        done = git("add", "--all")
+    if not done.returncode:
+        done = git("commit", "--no-gpg-sign", "--message=Generate", settings=author())
+    if done.returncode:
+        print(f"warning: no history yet, since git said: {done.stderr.strip()}", file=sys.stderr)
 
 
 NEXT = """

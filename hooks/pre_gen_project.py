@@ -4,8 +4,21 @@ import json
 import re
 import sys
 
+import cookiecutter
+
+OLDEST = (2, 3)
+"""The first cookiecutter that finds what is kept in templates/, and tells its version right."""
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 TEXTS = ("project_name", "description", "author_name", "author_email")
+
+
+def too_old():
+    """What is wrong with the program that generates, whose Python this is; None when nothing is."""
+    version = cookiecutter.__version__
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        return f"cookiecutter {version} is too old, {oldest} or newer is needed: pipx install cookiecutter."
+    return None
 
 
 def problem(answers):
@@ -30,6 +43,6 @@ def problem(answers):
 
 
 if __name__ == "__main__":
-    sentence = problem(ANSWERS)
+    sentence = too_old() or problem(ANSWERS)
     if sentence:
         sys.exit(f"Nothing was generated: {sentence}")

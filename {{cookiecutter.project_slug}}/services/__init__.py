@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +22,7 @@ from services.process import Folder, Process, ServiceError
 __all__ = ["ServiceError", "start"]
 
 DATABASE = "DATABASE_URL"
+ADVICE = "Work as the user whose it is, or remove {}, which holds only what was indexed here."
 Server = Postgres | Process | Folder
 
 
@@ -29,13 +30,17 @@ Server = Postgres | Process | Folder
 def start(folder: Path, environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Run what `environ` does not name, and yield the URLs by variable. ServiceError says what cannot start and why."""
     folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
     servers = _servers(folder, environ)
-    with (folder / "users").open("w") as users, (folder / "starting").open("w") as starting:
-        with _locked(starting):
-            # Held as long as this program lives, however it ends: the kernel releases it.
-            fcntl.flock(users, fcntl.LOCK_SH)
-            urls = _start(folder, servers)
+    with ExitStack() as files:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            users, starting = (files.enter_context((folder / name).open("w")) for name in ("users", "starting"))
+            with _locked(starting):
+                # Held as long as this program lives, however it ends: the kernel releases it.
+                fcntl.flock(users, fcntl.LOCK_SH)
+                urls = _start(folder, servers)
+        except OSError as error:  # somebody else's folder, for one: another user's, or root's after `sudo make demo`
+            raise ServiceError(f"The services' folder cannot be used: {error}. {ADVICE.format(folder)}") from error
         try:
             yield urls
         finally:

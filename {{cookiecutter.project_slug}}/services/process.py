@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -49,11 +50,11 @@ def running(file: Path) -> psutil.Process | None:
         return None
 
 
-def stop(file: Path, patience: float = 10) -> None:
-    """Stop the process that is on file, if it runs: SIGTERM, then SIGKILL after `patience` seconds."""
+def stop(file: Path, number: int = signal.SIGTERM, patience: float = 10) -> None:
+    """Stop the process that is on file, if it runs, by this signal; by SIGKILL after `patience` seconds."""
     process = running(file)
     if process is not None:
-        process.terminate()
+        process.send_signal(number)
         try:
             process.wait(patience)
         except psutil.TimeoutExpired:
