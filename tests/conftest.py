@@ -48,11 +48,18 @@ def spelled(answers: dict[str, str]) -> str:
 
 
 def cases(combinations: list[dict[str, str]], purpose: str) -> list[Any]:
-    """Parameters that keep all tests of one combination in one process, so that it is baked there and nowhere else."""
+    """Parameters that keep all tests of one combination in one process, so that it is baked there and nowhere else.
+
+    And near those that differ in their secrets only: what was installed, compiled and typed for one serves the next.
+    """
     return [
-        pytest.param(answers, id=spelled(answers), marks=pytest.mark.xdist_group(f"{purpose}-{spelled(answers)}"))
+        pytest.param(answers, id=spelled(answers), marks=pytest.mark.xdist_group(f"{purpose}-{neighbours(answers)}"))
         for answers in combinations
     ]
+
+
+def neighbours(answers: dict[str, str]) -> str:
+    return "-".join(answers[name] for name in FACTORS if name != "secrets_backend")
 
 
 @dataclass(frozen=True)
