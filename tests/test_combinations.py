@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import shutil
 import subprocess
@@ -23,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import COVERING, ROOT, BakedProject, clean_environment, failures, spelled
+from conftest import COVERING, ROOT, BakedProject, clean_environment, spelled
+from own_tests import own_tests
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -118,7 +118,7 @@ def runtime_lock_is_exact(environment: Environment) -> None:
 
 
 def every_module_imports(environment: Environment) -> None:
-    """And what functions import is there; in the few that hold each choice, those seconds are taken to import it too."""
+    """And what functions import is there. In the few that hold each choice it is imported too, which takes seconds."""
     found = json.loads(environment.run("python", str(PROBE), *(["--import"] if environment.covering else [])))
     assert found["missing"] == []
     assert found["modules"] >= 25
@@ -130,18 +130,10 @@ def types_are_right(environment: Environment) -> None:
 
 
 def own_tests_pass(environment: Environment) -> dict[str, Any]:
-    """How many there are, and which were run once more, alone: a busy machine may have been too slow for them."""
-    repeated: list[str] = []
-    command = ["python", "-m", "pytest", "-q", "-m", "not services and not slow"]
-    try:
-        output = environment.run(*command, *OWN_TESTS)
-    except AssertionError as error:
-        output = str(error)
-        repeated = failures(output)
-        environment.run(*command, "--last-failed", *OWN_TESTS)
-    (summary,) = re.findall(r"^=*\s?(?:\d+ failed, )?\d+ passed.* in .*$", output, re.M)
-    assert "skipped" not in summary, output
-    return {"tests": int(re.search(r"(\d+) passed", summary)[1]), "repeated": repeated}
+    """How many there are, and which took two attempts. They need no program but Python and git, so none is skipped."""
+    found = own_tests(environment.run, "python", "-m", "pytest", "-q", "-m", "not services and not slow", *OWN_TESTS)
+    assert found.missing == {}, found.output
+    return {"tests": found.passed, "repeated": found.repeated}
 
 
 STEPS: list[Callable[[Environment], dict[str, Any] | None]] = [

@@ -35,6 +35,7 @@ from chatbot.domain import Unavailable
 from chatbot.pipeline.migrate import migrate
 from chatbot.ports import Queue, VectorStore
 from chatbot.settings import Settings
+from tests.programs import not_installed
 
 SERVICES = tomllib.loads((settings_module.home() / "services" / "services.toml").read_text())
 CONFORMANCE = {
@@ -89,8 +90,7 @@ def started(folder: Path) -> Iterator[dict[str, str]]:
         try:
             urls = stack.enter_context(services.start(folder, {}))
         except services.ServiceError as error:
-            give_up = pytest.fail if os.environ.get("CI") else pytest.skip
-            give_up(str(error))
+            not_installed(str(error))
         yield urls
 
 

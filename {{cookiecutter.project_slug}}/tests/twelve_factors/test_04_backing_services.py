@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chatbot.adapters import queue, secrets, vector_store
 from chatbot.settings import home
-from tests.twelve_factors.test_02_dependencies import canonical, distributions, imported
+from tests.twelve_factors.test_02_dependencies import RUNTIME, canonical, distributions, imported
 
 CHOSEN = [Path(str(module.__file__)) for module in (queue, secrets, vector_store)]
 SHARED = {
@@ -24,10 +24,10 @@ SHARED = {
 
 @functools.cache
 def chosen_sdks() -> set[str]:
-    """The modules of the packages that the lock holds for the sake of a choice, such as `# for: vector_db.qdrant`."""
+    """The modules of the declared packages that the lock holds for a choice alone, such as `# for: vector_db.qdrant`."""
     blocks = re.split(r"\n(?=[a-z0-9])", (home() / "requirements.lock").read_text())
-    chosen = {canonical(block) for block in blocks if "==" in block and not re.search(r"# for: .*\bcore\b", block)}
-    return {module for module, packages in distributions().items() if packages & chosen}
+    of_the_core = {canonical(block) for block in blocks if re.search(r"# for: .*\bcore\b", block)}
+    return {module for module, packages in distributions().items() if packages & (RUNTIME - of_the_core)}
 
 
 @functools.cache
