@@ -32,7 +32,7 @@ class OwnTests:
 
     @property
     def missing(self) -> dict[str, int]:
-        """Why tests were skipped, and how many. Only what is not installed is a reason, and it says how to install it."""
+        """Why tests were skipped, and how many: what is not installed, with how to install it, and no other reason."""
         reasons: dict[str, int] = {}
         for number, reason in re.findall(r"^SKIPPED \[(\d+)\] \S+?(?::\d+)?: (.*)$", self.output, re.M):
             assert NOT_INSTALLED.match(reason), reason
@@ -41,7 +41,7 @@ class OwnTests:
 
 
 def own_tests(run: Callable[..., str], *command: str, again: str = "--last-failed") -> OwnTests:
-    """Run `command`, a pytest, and with `again` behind it what failed. AssertionError: the output of what failed twice."""
+    """Run `command`, a pytest, and with `again` behind it what failed. AssertionError: what failed twice."""
     try:
         return OwnTests(run(*command))
     except AssertionError as error:

@@ -24,7 +24,7 @@ SHARED = {
 
 @functools.cache
 def chosen_sdks() -> set[str]:
-    """The modules of the declared packages that the lock holds for a choice alone, such as `# for: vector_db.qdrant`."""
+    """The modules of declared packages that the lock holds for a choice alone: `# for: vector_db.qdrant`."""
     blocks = re.split(r"\n(?=[a-z0-9])", (home() / "requirements.lock").read_text())
     of_the_core = {canonical(block) for block in blocks if re.search(r"# for: .*\bcore\b", block)}
     return {module for module, packages in distributions().items() if packages & (RUNTIME - of_the_core)}
