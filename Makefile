@@ -25,8 +25,8 @@ demo: .venv/installed  ## generate the default chatbot, index its manual, answer
 	@$(BIN)/python -m cookiecutter . --no-input --default-config --output-dir $(DEMO)
 	@PATH="$$PWD/$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(DEMO)/cired-chatbot demo
 
-test: .venv/installed  ## render and test every combination
-	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
+test: .venv/installed  ## render and test every combination; some tests: make test TESTS=tests/test_hooks.py
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 combo: .venv/installed  ## test one combination alone: make combo VECTOR_DB=qdrant QUEUE=nats SECRETS=vault
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -v "tests/test_combinations.py::test_combination[$(VECTOR_DB)-$(QUEUE)-$(SECRETS)]"

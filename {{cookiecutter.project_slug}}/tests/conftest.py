@@ -36,6 +36,8 @@ from chatbot.storage.database import Database
 from chatbot.storage.documents import Documents
 from chatbot.storage.jobs import Jobs
 
+from tests.programs import not_installed
+
 SERVICES = tomllib.loads((settings_module.home() / "services" / "services.toml").read_text())
 CONFORMANCE = {
     "vector_db": "tests/conformance/test_vector_store.py",
@@ -89,8 +91,7 @@ def started(folder: Path) -> Iterator[dict[str, str]]:
         try:
             urls = stack.enter_context(services.start(folder, {}))
         except services.ServiceError as error:
-            give_up = pytest.fail if os.environ.get("CI") else pytest.skip
-            give_up(str(error))
+            not_installed(str(error))
         yield urls
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -21,28 +22,43 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;]", name)[0]).lower()
 
 
-def imported(file: Path) -> Iterator[str]:
+@functools.cache
+def imported(file: Path) -> frozenset[str]:
     """The top-level modules that a file imports when it runs, at its top or inside its functions."""
-    tree = ast.parse(file.read_text())
-    conditions = (node for node in ast.walk(tree) if isinstance(node, ast.If))
-    for_types = {inner for each in conditions if ast.unparse(each.test) == "TYPE_CHECKING" for inner in ast.walk(each)}
-    for node in ast.walk(tree):
-        if node in for_types:
+    return frozenset(name.partition(".")[0] for name in _imports(ast.parse(file.read_text())))
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
+            yield node.module
+        elif isinstance(node, ast.Call) and "import_module" in map(_last_name, [node.func, *node.args]):
+            # import_module("chromadb"), or to_thread(import_module, "chromadb")
+            yield from (each.value for each in node.args if isinstance(each, ast.Constant))
+        yield from _imports(node)
+
+
+def _last_name(node: ast.expr) -> str:
+    return str(getattr(node, "attr", getattr(node, "id", "")))
+
+
+@functools.cache
+def distributions() -> dict[str, set[str]]:
+    """By top-level module: the installed packages that bring it."""
+    return {module: set(map(canonical, names)) for module, names in packages_distributions().items()}
 
 
 def undeclared(folder: Path, declared: set[str]) -> list[str]:
-    distributions = packages_distributions()
     own = {"chatbot", "services", "tests", *sys.stdlib_module_names}
     return [
         f"{file.relative_to(home())}: {module}"
         for file in sorted(folder.rglob("*.py"))
-        for module in imported(file)
-        if module not in own and not declared & {canonical(name) for name in distributions.get(module, [module])}
+        for module in sorted(imported(file) - own)
+        if not declared & distributions().get(module, {canonical(module)})
     ]
 
 

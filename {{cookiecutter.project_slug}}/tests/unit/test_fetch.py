@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import ipaddress
-import shutil
 import ssl
 import subprocess
 import threading
@@ -25,6 +24,7 @@ import pytest
 from chatbot.clients.fetch import Fetcher
 from chatbot.clients.public_urls import is_public
 from chatbot.domain import ChatbotError, Unavailable, UnreadableDocument
+from tests.programs import program
 
 pytestmark = pytest.mark.slow
 
@@ -461,13 +461,13 @@ async def test_a_proxy_of_the_environment_is_not_asked(server: Server, monkeypat
     assert (await fetcher.fetch(f"http://wiki.test:{server.port}/a.md")).content == b"# Rain"
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 async def test_a_certificate_has_to_be_for_the_name(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
     subject = ["-subj", "/CN=wiki.test", "-addext", "subjectAltName=DNS:wiki.test"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key]
+    openssl = program("openssl", package="openssl")
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key]
     making = [*command, "-out", certificate, *subject]
     await asyncio.to_thread(subprocess.run, making, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

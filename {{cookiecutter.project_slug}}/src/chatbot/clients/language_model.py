@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import random
 import re
 import secrets
@@ -146,7 +145,7 @@ class OpenAICompatible:
 
     async def _connected(self) -> AsyncOpenAI:
         if self._client is None:
-            await asyncio.to_thread(importlib.import_module, "openai")  # takes a second or two
+            await asyncio.to_thread(openai_api.load)
         self._client = self._client or openai_api.client(*self._connection, self._limits.total, retries=0)
         return self._client
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 RETRIES = 1
 CONNECT = 5.0
 """Seconds to reach the server."""
+
+
+def load() -> None:
+    """Import the SDK, which takes a second or two: for a thread, before the first call of `client`."""
+    importlib.import_module("openai")
 
 
 def client(url: str, api_key: str, timeout: float, retries: int = RETRIES) -> AsyncOpenAI:
