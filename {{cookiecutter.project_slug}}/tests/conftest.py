@@ -35,7 +35,6 @@ from chatbot.storage.bm25 import LexicalIndex
 from chatbot.storage.database import Database
 from chatbot.storage.documents import Documents
 from chatbot.storage.jobs import Jobs
-
 from tests.programs import not_installed
 
 SERVICES = tomllib.loads((settings_module.home() / "services" / "services.toml").read_text())
