@@ -19,10 +19,14 @@ from typing import Any
 from chatbot import ports
 from chatbot.answering.answer import Answerer
 from chatbot.answering.conversation import ChatService
+from chatbot.answering.extractive import Extractive
+from chatbot.answering.generate import Generator
 from chatbot.answering.retrieve import Retriever
 from chatbot.chosen import queue, vector_store
-from chatbot.clients import embedder, language_model, oidc
+from chatbot.clients import embedder, oidc
 from chatbot.clients.fetch import Fetcher
+from chatbot.clients.language_model import GenerationLimits, OpenAICompatible
+from chatbot.domain import InvalidConfiguration
 from chatbot.ingestion.ingest import Ingester, ensure_index
 from chatbot.ingestion.parsing.sandbox import Sandbox
 from chatbot.settings import Settings, scopes
@@ -86,16 +90,13 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         "embedder",
         lambda: embedder.connect(_text(s.embeddings_url), s.embeddings_model, s.embeddings_api_key.get_secret_value()),
     )
-    bounds = language_model.GenerationLimits(
-        s.llm_timeout, s.llm_first_token_timeout, s.llm_price_input, s.llm_price_output
-    )
+    bounds = GenerationLimits(s.llm_timeout, s.llm_first_token_timeout, s.llm_price_input, s.llm_price_output)
     model = part(
-        "model",
-        lambda: language_model.connect(_text(s.llm_url), s.llm_model, s.llm_api_key.get_secret_value(), bounds),
+        "model", lambda: language_model(_text(s.llm_url), s.llm_model, s.llm_api_key.get_secret_value(), bounds)
     )
     index = functools.partial(ensure_index, documents, vectors, embed)
     retriever = part("retriever", lambda: Retriever(documents, lexical, vectors, embed, index, s.lexical_weight))
-    answerer = part("answerer", lambda: Answerer(retriever, model, s.passages, language_model.Extractive()))
+    answerer = part("answerer", lambda: Answerer(retriever, model, s.passages, Extractive()))
     max_bytes = int(s.max_document_mb * 1_000_000)
     sandbox = Sandbox(s.parse_memory_mb, s.parse_seconds)
     ingester = part(
@@ -131,6 +132,15 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         chat=chat,
         personal=part("personal", lambda: Personal(database, conversations)),
     )
+
+
+def language_model(url: str | None, model: str, api_key: str, limits: GenerationLimits) -> ports.LanguageModel:
+    """Any OpenAI-compatible model, or without a URL the quoting one. InvalidConfiguration for a URL without a model."""
+    if url is None:
+        return Extractive()
+    if not model:
+        raise InvalidConfiguration("LLM_URL is set but LLM_MODEL is not: which of its models should answer?")
+    return Generator(OpenAICompatible(url, model, api_key, limits))
 
 
 def _fetcher(s: Settings, max_bytes: int) -> Fetcher:

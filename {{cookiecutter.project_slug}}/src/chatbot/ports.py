@@ -9,8 +9,9 @@ hits = await store.search("e5_384", vector, limit=5, filters={"year": [2023, 202
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol, TypedDict
 
 from chatbot.domain import Filters, Hit, Passage, Point, Question, Turn, Usage
 
@@ -91,6 +92,36 @@ class Embedder(Protocol):
         """One vector of `dimension` floats a text, in order. Never blocks the event loop."""
 
     async def embed_query(self, text: str) -> list[float]: ...
+
+    async def close(self) -> None: ...
+
+
+class ChatMessage(TypedDict):
+    """One message to a chat model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Completion(Protocol):
+    """What a chat model writes, in pieces."""
+
+    def __aiter__(self) -> AsyncIterator[str]: ...
+
+    @property
+    def usage(self) -> Usage:
+        """What it took so far."""
+
+
+class ChatModel(Protocol):
+    """Completes a chat. Leaving the context stops the writing. Raises `Unavailable`, there and between pieces."""
+
+    model: str
+
+    def complete(self, messages: Sequence[ChatMessage]) -> AbstractAsyncContextManager[Completion]: ...
+
+    async def ping(self) -> None:
+        """Return when it answers, without spending a token. Raises `Unavailable`."""
 
     async def close(self) -> None: ...
 

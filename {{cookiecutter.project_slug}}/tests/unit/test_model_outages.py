@@ -15,8 +15,10 @@ import pytest
 import uvicorn
 
 from chatbot.answering.answer import Answerer
+from chatbot.answering.extractive import Extractive
+from chatbot.bootstrap import language_model as connect
 from chatbot.clients import language_model
-from chatbot.clients.language_model import Extractive, GenerationLimits
+from chatbot.clients.language_model import GenerationLimits
 from chatbot.domain import ModelUnavailable, Passage, Usage
 from chatbot.web.app import create_app
 from tests.unit import openai_server
@@ -49,7 +51,7 @@ def server() -> Iterator[FakeOpenAI]:
 
 
 def connected(server: FakeOpenAI, limits: GenerationLimits | None = None) -> Any:
-    return language_model.connect(server.url, "some-model", "", limits or GenerationLimits(5, 5))
+    return connect(server.url, "some-model", "", limits or GenerationLimits(5, 5))
 
 
 def bot(model: Any) -> Any:

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from chatbot.answering.answer import Answerer
+from chatbot.answering.generate import Generator
 from chatbot.answering.retrieve import Retriever
 from chatbot.clients import otel as traces
 from chatbot.clients.language_model import GenerationLimits, OpenAICompatible
@@ -97,7 +98,7 @@ def test_off_a_span_goes_nowhere() -> None:
 async def test_one_question_is_one_trace_by_the_conventions_and_without_its_words() -> None:
     with openai_server.running() as server:
         server.pieces = [f"The {CANARY} weighs on poor households [1]."]
-        model = OpenAICompatible(server.url, "small-1", "key", GenerationLimits(5, 5))
+        model = Generator(OpenAICompatible(server.url, "small-1", "key", GenerationLimits(5, 5)))
         services = fake_services(Answerer(retriever(), model, 3))
         with tracing_to(Spans()) as exporter:
             async with client_of(services) as client:

@@ -13,8 +13,8 @@ import openai
 import pytest
 
 from chatbot.answering.answer import NOTHING_FOUND, Answerer, Event, Sources
+from chatbot.answering.extractive import Extractive
 from chatbot.bootstrap import Services
-from chatbot.clients.language_model import Extractive
 from chatbot.domain import Answer, ModelUnavailable, Passage, Question, Turn
 from chatbot.web.app import create_app
 from chatbot.web.openai.endpoints import sources, url_citations

@@ -7,13 +7,14 @@ a number wants a digit, one for a person or place wants a name that the question
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import log
 
-from chatbot.domain import Language, Passage, Question
+from chatbot.domain import EXTRACTIVE, Language, Passage, Question, Turn, Usage
 from chatbot.text.analysis import WORD, content_words, query_stems, sentence_spans, terms
 
 SENTENCES = 3
@@ -164,3 +165,23 @@ def _stretches(chosen: Sequence[Candidate], candidates: Sequence[Candidate]) -> 
     for (number, _), run in runs:
         run_places = [place for _, place in run]
         yield number, candidates[run_places[0]].start, candidates[run_places[-1]].end
+
+
+class Extractive:
+    """Quotes the sentences that hold the answer; needs no model and no network."""
+
+    model = EXTRACTIVE
+
+    async def stream(self, question: Question, passages: Sequence[Passage]) -> AsyncGenerator[str | Usage, None]:
+        quotes = await asyncio.to_thread(answer, question, passages)
+        for number, quote in enumerate(quotes):
+            yield f" {quote}" if number else quote
+
+    async def rewrite(self, question: Question, turns: Sequence[Turn]) -> tuple[str, Usage]:
+        return "", Usage()
+
+    async def ping(self) -> None:
+        """It is always there."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
