@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 
-from chatbot.storage.database import Database, matching
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point
+from chatbot.storage.database import Database, matching
 
 CREATE = """
 CREATE TABLE IF NOT EXISTS toy_indexes (name text PRIMARY KEY, dimension int NOT NULL);

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from chatbot import ports
 from chatbot.clients.broker_loop import Message, consume
-from chatbot.domain import Unavailable
 from chatbot.deadline import within
+from chatbot.domain import Unavailable
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

@@ -15,8 +15,8 @@ from psycopg import AsyncConnection
 
 from chatbot import ports
 from chatbot.clients.broker_loop import Message, consume
-from chatbot.storage.database import Database
 from chatbot.domain import Unavailable
+from chatbot.storage.database import Database
 
 POLL = 5.0
 """Seconds between looks at the table when no notification comes: also how late a dead worker's job may be."""

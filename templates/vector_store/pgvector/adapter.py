@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from chatbot.storage.database import Database, matching
 from chatbot.domain import Filters, Hit, InvalidConfiguration, Point
+from chatbot.storage.database import Database, matching
 
 MAX_DIMENSION = 4000
 """The most that an HNSW index over halfvec takes."""

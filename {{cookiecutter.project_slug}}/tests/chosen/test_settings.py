@@ -33,17 +33,6 @@ def test_every_bad_variable_is_named_and_no_value_is_shown(monkeypatch: pytest.M
     assert not any(value in str(caught.value) for value in ("hunter2", "mysql", "eighty", "loud", "not a url"))
 
 
-@pytest.mark.parametrize(("field", "schemes"), settings.url_schemes().items())
-def test_a_url_that_the_attached_service_does_not_take_is_refused(
-    field: str, schemes: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    attach(monkeypatch)
-    monkeypatch.setenv(field.upper(), "gopher://somewhere")
-    expected = " or ".join(f"{scheme}://" for scheme in schemes)
-    with pytest.raises(InvalidConfiguration, match=f"{field.upper()}: should be a URL that starts with {expected} "):
-        settings.load()
-
-
 def test_they_import_no_adapter_and_no_logic() -> None:
     code = "import sys, chatbot.settings; print(*(name for name in sys.modules if name.startswith('chatbot.')))"
     assert {name.split(".")[1] for name in python(code).split()} == {"domain", "settings"}
