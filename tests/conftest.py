@@ -137,7 +137,9 @@ class Progress:
             numbers = {factor: {c: found[0] for c, found in each.items()} for factor, each in self.conformance.items()}
             (RESULTS / "conformance.json").write_text(json.dumps(numbers, indent=1), "utf-8")
         if self.checked or self.conformance:
-            (RESULTS / "repeated.json").write_text(json.dumps(self.repeated, indent=1), "utf-8")
+            took = {"minutes": round((time.monotonic() - self._began) / 60), "cores": os.cpu_count()}
+            run = took | {"repeated": self.repeated, "missing": self.missing}
+            (RESULTS / "run.json").write_text(json.dumps(run, indent=1), "utf-8")
         self._say("not installed here, so skipped", [f"{n:>4} tests: {why}" for why, n in self.missing.items()])
         again = [f"{each['test']} in {each['project']}" for each in self.repeated]
         self._say(f"{len(again)} FAILED AT FIRST and passed at the second attempt: mend them", again, red=True)

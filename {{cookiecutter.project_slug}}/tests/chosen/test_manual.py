@@ -51,7 +51,7 @@ def test_each_chatbot_command_is_understood(page: str, words: str) -> None:
 @pytest.mark.parametrize(("page", "words"), commands("make"))
 def test_each_make_target_exists(page: str, words: str) -> None:
     makefile = (home() / "Makefile").read_text("utf-8")
-    for target in words.split():
+    for target in (word for word in words.split() if "=" not in word):
         assert re.search(rf"^{re.escape(target)}:", makefile, re.M), target
 
 

@@ -1,4 +1,7 @@
-"""Services in memory, for tests of what is built on them: the same calls as the real ones, nothing behind."""
+"""Services in memory, for tests of what is built on them: the same calls as the real ones, nothing behind.
+
+tests/conformance/test_fakes.py holds them, and those of memory.py, to what PostgreSQL does.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -137,6 +140,8 @@ class FakeConversations:
         self.rows: dict[str, tuple[str, Conversation]] = {}
         self.open: dict[str, str] = {}
         """Answers being written, by id: whose."""
+        self.erased: dict[str, datetime] = {}
+        """Callers, and when all that was kept of them was erased."""
         self.error: Exception | None = None
 
     def of(self, caller_id: str) -> list[Conversation]:
@@ -149,12 +154,15 @@ class FakeConversations:
             raise self.error
         now = datetime.now(UTC)
         if title is not None:
+            if caller_id in self.erased and self.erased[caller_id] > now - timedelta(seconds=age):
+                raise NotFound("There is no conversation of this id.")
             self.rows[conversation_id] = caller_id, Conversation(conversation_id, title, now, now)
         known = await self.get(conversation_id, caller_id)
         if known is None:
             raise NotFound("There is no conversation of this id.")
         self.open.pop(message.id, None)
-        messages = [*known.messages, replace(message, created_at=now)]
+        answer = replace(message.answer, text=message.answer.text.replace("\0", ""))
+        messages = [*known.messages, replace(message, answer=answer, created_at=now)]
         self.rows[conversation_id] = caller_id, replace(known, updated_at=now, messages=messages)
 
     async def turns(self, id: str, caller_id: str, limit: int) -> list[Turn]:
@@ -165,14 +173,15 @@ class FakeConversations:
 
     async def list(self, caller_id: str, limit: int, before: tuple[datetime, str] | None = None) -> list[Conversation]:
         found = [each for each in self.of(caller_id) if before is None or (each.updated_at, each.id) < before]
-        return sorted(found, key=lambda each: (each.updated_at, each.id), reverse=True)[:limit]
+        found.sort(key=lambda each: (each.updated_at, each.id), reverse=True)
+        return [replace(each, messages=()) for each in found[:limit]]
 
     async def get(self, id: str, caller_id: str) -> Conversation | None:
         owner, conversation = self.rows.get(id, (None, None))
         return conversation if owner == caller_id else None
 
     async def find(self, message_id: str, caller_id: str) -> tuple[str, Message] | None:
-        found = ((each.id, message) for each in self.of(caller_id) for message in each.messages)
+        found = ((each.id, replace(m, feedback=None)) for each in self.of(caller_id) for m in each.messages)
         return next((each for each in found if each[1].id == message_id), None)
 
     async def delete(self, id: str, caller_id: str) -> bool:
@@ -200,8 +209,10 @@ class FakeOpenAnswers:
         return message_id in self.rows and message_id in self.wanted
 
     async def want(self, message_id: str, caller_id: str) -> bool:
-        self.wanted.add(message_id)
-        return self.rows.get(message_id) == caller_id
+        if self.rows.get(message_id) == caller_id:
+            self.wanted.add(message_id)
+            return True
+        return False
 
     async def remove(self, message_id: str) -> None:
         self.rows.pop(message_id, None)
@@ -216,10 +227,17 @@ class FakePersonal:
         return PersonalRecord(caller_id, await self.consent(caller_id), self.conversations.of(caller_id))
 
     async def erase(self, caller_id: str) -> dict[str, int]:
-        gone = [conversation.id for conversation in self.conversations.of(caller_id)]
-        for id in gone:
-            del self.conversations.rows[id]
-        return {"conversations": len(gone), "consents": int(self.consents.pop(caller_id, None) is not None)}
+        gone = self.conversations.of(caller_id)
+        messages = [message for conversation in gone for message in conversation.messages]
+        for conversation in gone:
+            del self.conversations.rows[conversation.id]
+        self.conversations.erased[caller_id] = datetime.now(UTC)
+        return {
+            "conversations": len(gone),
+            "messages": len(messages),
+            "feedback": sum(message.feedback is not None for message in messages),
+            "consents": int(self.consents.pop(caller_id, None) is not None),
+        }
 
     async def consent(self, caller_id: str) -> Consent:
         return self.consents.get(caller_id, Consent(analytics=False))
@@ -326,7 +344,7 @@ class FakeKeys:
         return None if key is None or key.revoked_at else key
 
     async def list(self) -> list[ApiKey]:
-        return [*self.rows.values()]
+        return [*self.rows.values()][::-1]
 
     async def revoke(self, id: str) -> bool:
         for secret, key in self.rows.items():
@@ -347,6 +365,8 @@ class FakeLimits:
     async def take(self, subjects: Sequence[Subject]) -> RateLimitStatus | None:
         if self.down:
             raise DOWN
+        if not self.per_minute:
+            return None
         for subject in subjects:
             if self.requests[subject.name] >= self.per_minute * subject.share:
                 raise LimitReached("There were too many requests in a minute; wait a moment.", 7)

@@ -23,8 +23,8 @@ class MemoryDocuments:
     ) -> Document:
         id = document_id(source)
         known = self.rows.get(id)
-        content_hash = known.content_hash if known else None
-        self.rows[id] = Document(id, source, title, media_type, language, metadata, content_hash)
+        content_hash, chunks = (known.content_hash, known.chunks) if known else (None, 0)
+        self.rows[id] = Document(id, source, title, media_type, language, metadata, content_hash, chunks)
         self.originals[id] = content
         return self.rows[id]
 
@@ -69,7 +69,7 @@ class MemoryDocuments:
     async def replace_chunks(self, id: str, chunks: Sequence[Chunk], content_hash: str) -> None:
         if id not in self.rows:
             raise UnreadableDocument("The document was removed while it was being read.")
-        self.held[id] = [*chunks]
+        self.held[id] = sorted(chunks, key=lambda each: each.position)
         self.rows[id] = replace(self.rows[id], content_hash=content_hash, chunks=len(chunks))
 
     async def delete(self, id: str) -> bool:
@@ -142,26 +142,31 @@ class MemoryJobs:
     async def get(self, id: str) -> Job | None:
         return self.rows.get(id)
 
-    async def start(self, id: str) -> Job:
-        return self._set(id, state="running")
+    async def start(self, id: str) -> Job | None:
+        ready = self.rows[id].state in ("pending", "queued", "running")
+        return self._set(id, state="running", attempts=self.rows[id].attempts + 1) if ready else None
 
     async def progress(self, id: str, fraction: float) -> None:
-        self._set(id, progress=fraction)
+        self._set_running(id, progress=fraction)
 
     async def succeed(self, id: str) -> None:
-        self._set(id, state="succeeded", progress=1.0)
+        self._set_running(id, state="succeeded", progress=1.0)
 
     async def fail(self, id: str, error: str) -> None:
-        self._set(id, state="failed", error=error)
+        self._set_running(id, state="failed", error=error)
 
     async def list(self, state: str | None, limit: int) -> list[Job]:
-        return [job for job in self.rows.values() if state in (None, job.state)][:limit]
+        return [job for job in reversed(self.rows.values()) if state in (None, job.state)][:limit]
 
     async def requeue(self, id: str) -> bool:
         stopped = id in self.rows and self.rows[id].state in ("dead", "failed")
         if stopped:
-            self._set(id, state="pending")
+            self._set(id, state="pending", attempts=0, progress=0.0, error=None)
         return stopped
+
+    def _set_running(self, id: str, **values: Any) -> None:
+        if self.rows[id].state == "running":
+            self._set(id, **values)
 
     def _set(self, id: str, **values: Any) -> Job:
         self.rows[id] = replace(self.rows[id], **values)

@@ -1,0 +1,410 @@
+"""What the unit tests' fakes promise, PostgreSQL keeps: each contract runs on the fake and on the real thing.
+
+A contract holds what callers rely on and a fake can do; what only a database does, with many processes at once, in time
+and in crashes, is tested on the real thing alone, beside this file. A fake has no call that the real one has not.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chatbot.adapters.conversations import Conversations
+from chatbot.adapters.database import Database
+from chatbot.adapters.documents import Documents
+from chatbot.adapters.jobs import Jobs
+from chatbot.adapters.keys import FORM, Keys
+from chatbot.adapters.limits import Limits, Pace, Subject
+from chatbot.adapters.open_answers import OpenAnswers
+from chatbot.adapters.personal import Personal
+from chatbot.domain import (
+    Answer,
+    Chunk,
+    Consent,
+    Document,
+    Feedback,
+    LimitReached,
+    Message,
+    NotFound,
+    Turn,
+    Unavailable,
+    UnreadableDocument,
+)
+from chatbot.pipeline.ingest import Ingester
+from chatbot.ports import Embedder, LanguageModel, Queue, VectorStore
+from chatbot.rag.answer import Answerer
+from chatbot.rag.retrieve import Retriever
+from tests.unit import fakes, memory
+
+pytestmark = pytest.mark.slow
+
+REAL = {
+    fakes.FakeAnswerer: Answerer,
+    fakes.FakeConversations: Conversations,
+    fakes.FakeDatabase: Database,
+    fakes.FakeDocuments: Documents,
+    fakes.FakeIngester: Ingester,
+    fakes.FakeJobs: Jobs,
+    fakes.FakeKeys: Keys,
+    fakes.FakeLimits: Limits,
+    fakes.FakeModel: LanguageModel,
+    fakes.FakeOpenAnswers: OpenAnswers,
+    fakes.FakePersonal: Personal,
+    fakes.FakeRetriever: Retriever,
+    memory.CountingEmbedder: Embedder,
+    memory.MemoryDocuments: Documents,
+    memory.MemoryJobs: Jobs,
+    memory.MemoryVectors: VectorStore,
+}
+"""Each fake, and what it stands for; FakeResource stands for a vector store and a queue."""
+HELPERS = {"of", "sent", "send", "depth"}
+"""Calls of the tests' own: what a conversation's owner has, and a queue's in the fake of all attached resources."""
+ALICE, BOB = "visitor:alice", "visitor:bob"
+ANSWER = Answer("It does [1].", [], True, "en", "extractive")
+
+
+def calls(kind: type) -> dict[str, inspect.Signature]:
+    """The public methods of a class, and what they take."""
+    public = inspect.getmembers(kind, inspect.isfunction)
+    return {name: inspect.signature(method) for name, method in public if not name.startswith("_")}
+
+
+def taken(signature: inspect.Signature) -> dict[str, inspect.Parameter]:
+    """The parameters by name, but for self."""
+    return {name: each for name, each in signature.parameters.items() if name != "self"}
+
+
+@pytest.mark.parametrize(("fake", "real"), REAL.items(), ids=lambda kind: kind.__name__)
+def test_a_fake_takes_what_the_real_one_takes(fake: type, real: type) -> None:
+    """No other calls, no other parameters; what the real one needs, the fake takes."""
+    there = calls(real)
+    for name, signature in calls(fake).items():
+        if name in HELPERS - there.keys():
+            continue
+        assert name in there, name
+        own, wanted = taken(signature), taken(there[name])
+        rest = any(each.kind is each.VAR_KEYWORD for each in own.values())
+        named = {key for key, each in own.items() if each.kind is not each.VAR_KEYWORD}
+        assert named <= wanted.keys(), name
+        needed = {key for key, each in wanted.items() if each.default is each.empty}
+        assert rest or needed <= named, name
+
+
+@pytest.mark.parametrize("port", [VectorStore, Queue])
+def test_the_fake_of_an_attached_resource_has_calls_of_its_ports_only(port: type) -> None:
+    ports = calls(VectorStore) | calls(Queue)
+    assert calls(fakes.FakeResource).keys() <= ports.keys()
+    assert calls(fakes.FakeResource).keys() & calls(port).keys() >= {"ping", "close"}
+
+
+@pytest.fixture(params=["the fake", pytest.param("PostgreSQL", marks=pytest.mark.services)])
+def real(request: pytest.FixtureRequest) -> Database | None:
+    """The database for the real thing, None for the fake."""
+    return request.getfixturevalue("database") if request.param == "PostgreSQL" else None
+
+
+# Conversations --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def conversations(real: Database | None) -> Any:
+    return Conversations(real) if real else fakes.FakeConversations()
+
+
+@pytest.fixture
+def personal(real: Database | None, conversations: Any) -> Any:
+    return Personal(real, conversations) if real else fakes.FakePersonal(conversations)
+
+
+@pytest.fixture
+def open_answers(real: Database | None, conversations: Any) -> Any:
+    return OpenAnswers(real) if real else fakes.FakeOpenAnswers(conversations)
+
+
+def message(id: str, question: str = "Why?") -> Message:
+    return Message(id, question, ANSWER)
+
+
+async def test_a_conversation_is_read_as_it_was_kept(conversations: Any) -> None:
+    await conversations.keep(ALICE, "k1", message("m1", "Who pays?"), title="Who pays?")
+    await conversations.keep(ALICE, "k1", replace(message("m2"), answer=replace(ANSWER, text="No\0ne.")))
+    found = await conversations.get("k1", ALICE)
+    assert (found.id, found.title) == ("k1", "Who pays?")
+    assert found.updated_at > found.created_at
+    assert [(each.id, each.answer.text, each.feedback) for each in found.messages] == [
+        ("m1", ANSWER.text, None),
+        ("m2", "None.", None),
+    ]
+    assert found.messages[0].answer == ANSWER
+    assert await conversations.turns("k1", ALICE, 1) == [Turn("Why?", "None.")]
+    assert await conversations.find("m1", ALICE) == ("k1", found.messages[0])
+
+
+async def test_it_is_its_owners_only_and_does_not_come_back(conversations: Any) -> None:
+    await conversations.keep(ALICE, "k1", message("m1"), title="Why?")
+    assert await conversations.find("m1", BOB) is None
+    for id, caller in (("k1", BOB), ("unknown", ALICE)):
+        assert await conversations.get(id, caller) is None
+        assert not await conversations.delete(id, caller)
+        with pytest.raises(NotFound):
+            await conversations.turns(id, caller, 5)
+        with pytest.raises(NotFound):
+            await conversations.keep(caller, id, message("m2"))
+    assert await conversations.delete("k1", ALICE)
+    with pytest.raises(NotFound):
+        await conversations.keep(ALICE, "k1", message("m2"))
+    assert await conversations.list(ALICE, 10) == []
+
+
+async def test_they_are_listed_the_latest_first_without_their_messages(conversations: Any) -> None:
+    for number in range(4):
+        await conversations.keep(ALICE, f"k{number}", message(f"m{number}"), title="Why?")
+    await conversations.keep(ALICE, "k1", message("m4"))
+    first = await conversations.list(ALICE, 3)
+    rest = await conversations.list(ALICE, 3, before=(first[-1].updated_at, first[-1].id))
+    assert [each.id for each in [*first, *rest]] == ["k1", "k3", "k2", "k0"]
+    assert not any(each.messages for each in first)
+
+
+async def test_feedback_is_the_owners_and_replaces_feedback(conversations: Any) -> None:
+    await conversations.keep(ALICE, "k1", message("m1"), title="Why?")
+    assert not await conversations.rate("m1", BOB, Feedback("up"))
+    for feedback in (Feedback("up"), Feedback("down", "Out of date")):
+        assert await conversations.rate("m1", ALICE, feedback)
+        assert (await conversations.get("k1", ALICE)).messages[0].feedback == feedback
+    _, found = await conversations.find("m1", ALICE)
+    assert found.feedback is None
+
+
+async def test_what_is_kept_of_a_caller_is_handed_out_and_erased(conversations: Any, personal: Any) -> None:
+    await conversations.keep(ALICE, "k1", message("m1"), title="Why?")
+    await conversations.keep(ALICE, "k1", message("m2"))
+    await conversations.rate("m1", ALICE, Feedback("up"))
+    await conversations.keep(BOB, "k2", message("m3"), title="Why?")
+    assert await personal.consent(ALICE) == Consent(analytics=False)
+    await personal.agree(ALICE, analytics=True)
+    record = await personal.export(ALICE)
+    assert record.consent.analytics
+    assert [[each.id for each in found.messages] for found in record.conversations] == [["m1", "m2"]]
+    assert await personal.erase(ALICE) == {"conversations": 1, "messages": 2, "feedback": 1, "consents": 1}
+    assert (await personal.export(ALICE)).conversations == []
+    assert len((await personal.export(BOB)).conversations) == 1
+
+
+async def test_a_question_asked_before_its_caller_was_erased_is_not_kept(conversations: Any, personal: Any) -> None:
+    await personal.erase(ALICE)
+    with pytest.raises(NotFound):
+        await conversations.keep(ALICE, "late", message("m1"), title="Why?", age=5)
+    await conversations.keep(BOB, "theirs", message("m2"), title="Why?", age=5)
+    await conversations.keep(ALICE, "new", message("m3"), title="Asked afterwards")
+
+
+async def test_an_open_answer_is_its_callers_until_it_is_kept_or_given_up(
+    conversations: Any, open_answers: Any
+) -> None:
+    for id in ("m1", "m2"):
+        await open_answers.add(id, ALICE)
+        assert not await open_answers.beat(id)
+        assert not await open_answers.want(id, BOB)
+        assert not await open_answers.beat(id), "a stranger's wish counts for nothing"
+        assert await open_answers.want(id, ALICE)
+        assert await open_answers.beat(id)
+    await conversations.keep(ALICE, "k1", message("m1"), title="Why?")
+    await open_answers.remove("m2")
+    for id in ("m1", "m2", "unknown"):
+        assert not await open_answers.want(id, ALICE)
+        assert not await open_answers.beat(id)
+
+
+# Documents ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def documents(real: Database | None) -> Any:
+    return Documents(real) if real else memory.MemoryDocuments()
+
+
+async def register(documents: Any, source: str = "docs/a.md", content: bytes = b"one") -> Document:
+    return await documents.register(source, "A title", "text/markdown", "en", {"year": 2024}, content)
+
+
+def chunk(document: Document, position: int) -> Chunk:
+    return Chunk(f"{document.id[:8]}-{position}", document.id, position, "Carbon is taxed.", "Taxes", 3, "en")
+
+
+async def test_what_can_be_found_stays_until_it_is_replaced(documents: Any) -> None:
+    document = await register(documents)
+    assert (document.content_hash, document.chunks) == (None, 0)
+    assert await documents.get(document.id) == await documents.find("docs/a.md") == document
+    await documents.replace_chunks(document.id, [chunk(document, 1), chunk(document, 0)], "f" * 64)
+    again = await register(documents, content=b"two")
+    assert (again.content_hash, again.chunks, await documents.original(again.id)) == ("f" * 64, 2, b"two")
+    assert await documents.chunks(document.id) == [chunk(document, 0), chunk(document, 1)]
+    assert await documents.chunk_ids(document.id) == {chunk(document, 0).id, chunk(document, 1).id}
+    assert await documents.count() == (1, 2)
+    assert await documents.delete(document.id)
+    assert not await documents.delete(document.id)
+    with pytest.raises(UnreadableDocument, match="removed"):
+        await documents.replace_chunks(document.id, [], "f" * 64)
+
+
+async def test_an_announced_document_waits_for_its_content(documents: Any) -> None:
+    document = await documents.announce("https://example.org/a", "a", {"year": 2024})
+    assert await documents.original(document.id) is None
+    assert await documents.keep(document.id, "text/markdown", b"one")
+    await documents.replace_chunks(document.id, [], "f" * 64)
+    assert (await documents.announce(document.source, "a", {"year": 2024})).content_hash == "f" * 64
+    other = await documents.announce(document.source, "a", {"tags": ["x"]})
+    assert (other.content_hash, other.metadata) == (None, {"year": 2024, "tags": ["x"]})
+    assert not await documents.keep("unknown", "text/markdown", b"one")
+
+
+async def test_documents_are_described_listed_and_compared(documents: Any) -> None:
+    made = [await register(documents, f"docs/{number}.md") for number in range(3)]
+    ids = sorted(each.id for each in made)
+    assert [each.id for each in await documents.list(2)] == ids[:2]
+    assert [each.id for each in await documents.list(2, after=ids[1])] == ids[2:]
+    await documents.describe(ids[0], title="Un titre", language="fr", metadata={})
+    described = await documents.get(ids[0])
+    assert (described.title, described.language, described.metadata) == ("Un titre", "fr", {})
+    await documents.replace_chunks(ids[0], [], "f" * 64)
+    assert (await documents.same_content("f" * 64, ids[1])).id == ids[0]
+    assert await documents.same_content("f" * 64, ids[0]) is None
+
+
+async def test_one_index_is_active(documents: Any) -> None:
+    assert await documents.active_index() is None
+    for name in ("a", "b", "b"):
+        await documents.activate_index(name, f"model-{name}", 8)
+    assert (await documents.active_index()).name == "b"
+    assert [(index.name, index.active) for index in await documents.indexes()] == [("a", False), ("b", True)]
+
+
+async def test_a_document_is_read_from_any_of_its_chunks(real: Database | None) -> None:
+    source = Documents(real) if real else memory.MemoryDocuments()
+    document = await register(source)
+    chunks = [chunk(document, number) for number in range(4)]
+    await source.replace_chunks(document.id, chunks, "f" * 64)
+    read: Any = source
+    if not real:
+        read = fakes.FakeDocuments()
+        read.rows, read.held = {document.id: await source.get(document.id)}, {document.id: chunks}
+    assert await read.chunks(document.id, 1, 2) == chunks[1:3]
+    assert await read.chunks(document.id, 3) == chunks[3:]
+    assert await read.chunks("unknown") == []
+    assert await read.position(document.id, chunks[2].id) == 2
+    assert await read.position("unknown", chunks[2].id) is None
+    assert await read.count() == (1, 4)
+    assert await read.list(5) == [await read.get(document.id)]
+    assert await read.list(5, after=document.id) == []
+
+
+# Jobs -----------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_job_that_is_handed_over(real: Database | None) -> None:
+    jobs: Any = Jobs(real, max_attempts=3) if real else fakes.FakeJobs()
+    job = await jobs.create("ingest", "d1", "key")
+    assert (job.state, await jobs.create("ingest", "d1", "key")) == ("pending", job)
+    sent: list[str] = []
+
+    async def send(id: str) -> None:
+        sent.append(id)
+
+    async def refuse(id: str) -> None:
+        raise Unavailable("The queue", "start it")
+
+    with pytest.raises(Unavailable):
+        await jobs.hand_over(refuse, 10)
+    assert await jobs.hand_over(send, 10, "unknown") == 0
+    assert [await jobs.hand_over(send, 10), await jobs.hand_over(send, 10)] == [1, 0]
+    assert (sent, (await jobs.get(job.id)).state, await jobs.get("unknown")) == ([job.id], "queued", None)
+    counts = await jobs.counts()
+    assert (counts["queued"], counts["pending"]) == (1, 0)
+    assert await jobs.revive(60) == 0
+
+
+async def test_a_job_that_is_worked_on(real: Database | None) -> None:
+    jobs: Any = Jobs(real, max_attempts=3) if real else memory.MemoryJobs()
+    done, failed = await jobs.create("ingest", "d1"), await jobs.create("ingest", "d2")
+    for job in (done, failed):
+        assert (await jobs.start(job.id)).state == "running"
+    await jobs.progress(done.id, 0.4)
+    assert (await jobs.get(done.id)).progress == 0.4
+    assert not await jobs.requeue(done.id)
+    await jobs.succeed(done.id)
+    await jobs.fail(failed.id, "It is empty.")
+    found = await jobs.get(done.id)
+    assert (found.state, found.progress, found.error) == ("succeeded", 1, None)
+    assert await jobs.start(done.id) is None
+    await jobs.progress(done.id, 0.1)
+    assert await jobs.get(done.id) == found
+    assert [job.error for job in await jobs.list("failed", 5)] == ["It is empty."]
+    assert [job.id for job in await jobs.list(None, 1)] == [failed.id], "the latest first"
+    assert await jobs.requeue(failed.id)
+    again = await jobs.get(failed.id)
+    assert (again.state, again.attempts, again.error, again.progress) == ("pending", 0, None, 0)
+
+
+# Keys and limits ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_key_is_found_until_it_is_revoked(real: Database | None) -> None:
+    keys: Any = Keys(real) if real else fakes.FakeKeys()
+    first, _ = await keys.create("one", frozenset({"ask"}))
+    made, secret = await keys.create("the intranet", frozenset({"ask", "ingest"}))
+    assert FORM.fullmatch(secret)
+    assert secret.startswith(made.prefix)
+    assert (made.name, made.scopes) == ("the intranet", {"ask", "ingest"})
+    assert await keys.find(secret) == made
+    assert await keys.find(secret + "x") is None
+    assert await keys.revoke(made.id)
+    assert not await keys.revoke(made.id)
+    assert not await keys.revoke("unknown")
+    assert await keys.find(secret) is None
+    listed = await keys.list()
+    assert [(key.id, key.revoked_at is None) for key in listed] == [(made.id, False), (first.id, True)]
+
+
+NETWORK, VISITOR = Subject("network:192.0.2.7", 2), Subject("visitor:marie")
+
+
+def limits_of(real: Database | None, per_minute: int, daily_tokens: int) -> Any:
+    return Limits(real, per_minute, daily_tokens) if real else fakes.FakeLimits(per_minute, daily_tokens)
+
+
+async def test_requests_of_a_minute_run_out_for_one_and_for_a_network(real: Database | None) -> None:
+    limits = limits_of(real, 2, 0)
+    paces = [await limits.take([NETWORK, VISITOR]) for _ in range(2)]
+    assert [(pace.limit, pace.remaining) for pace in paces] == [(2, 1), (2, 0)]
+    assert all(isinstance(pace, Pace) and 0 < pace.reset <= 60 for pace in paces)
+    with pytest.raises(LimitReached, match="requests in a minute") as refused:
+        await limits.take([VISITOR])
+    assert refused.value.retry_after > 0
+    pace = await limits.take([NETWORK, Subject("visitor:paul")])
+    assert pace.remaining == 1
+    await limits.take([NETWORK, Subject("visitor:paul")])
+    with pytest.raises(LimitReached):
+        await limits.take([NETWORK, Subject("visitor:zoe")])
+
+
+async def test_tokens_of_a_day_run_out(real: Database | None) -> None:
+    limits = limits_of(real, 0, 100)
+    await limits.spend([NETWORK, VISITOR], 99)
+    await limits.afford([NETWORK, VISITOR])
+    await limits.spend([NETWORK, VISITOR], 1)
+    with pytest.raises(LimitReached, match="tokens of this day") as refused:
+        await limits.afford([NETWORK, VISITOR])
+    assert refused.value.retry_after > 0
+    await limits.afford([NETWORK, Subject("visitor:paul")])
+
+
+async def test_without_a_limit_nothing_is_refused(real: Database | None) -> None:
+    limits = limits_of(real, 0, 0)
+    for _ in range(3):
+        assert await limits.take([VISITOR]) is None
+        await limits.spend([VISITOR], 1000)
+        await limits.afford([VISITOR])
