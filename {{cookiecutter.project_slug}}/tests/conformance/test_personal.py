@@ -134,7 +134,7 @@ async def test_of_many_schedulers_one_purges_and_only_once_a_day(
     await age(database, 31, "old")
     limits, thirty = Limits(database, 1, 1), SimpleNamespace(conversation_retention_days=30)
     services: Any = SimpleNamespace(settings=thirty, database=database, personal=personal, limits=limits)
-    await limits.spend([Subject(ALICE)], 5)
+    await limits.settle(await limits.reserve([Subject(ALICE)], 1), 5)
     await database.rows("UPDATE token_spending SET day = day - 1")
     done = await asyncio.gather(*[purge_daily(services) for _ in range(4)])
     assert [each for each in done if each is not None] == [{"conversations": 1, "consents": 1, "counters": 1}]

@@ -43,7 +43,7 @@ from chatbot.domain import (
     Usage,
 )
 from chatbot.storage.documents import document_id
-from chatbot.storage.limits import RateLimitStatus, Subject
+from chatbot.storage.limits import RateLimitStatus, Reservation, Subject
 from chatbot.web.app import create_app
 from tests.processes import NOWHERE
 
@@ -367,18 +367,23 @@ class FakeLimits:
             raise DOWN
         if not self.per_minute:
             return None
-        for subject in subjects:
-            if self.requests[subject.name] >= self.per_minute * subject.share:
-                raise LimitReached("There were too many requests in a minute; wait a moment.", 7)
-            self.requests[subject.name] += 1
+        if any(self.requests[each.name] >= self.per_minute * each.share for each in subjects):
+            raise LimitReached("There were too many requests in a minute; wait a moment.", 7)
+        self.requests.update(each.name for each in subjects)
         return RateLimitStatus(self.per_minute, self.per_minute - self.requests[subjects[-1].name], 30)
 
-    async def afford(self, subjects: Sequence[Subject]) -> None:
-        if self.daily_tokens and any(self.tokens[s.name] >= self.daily_tokens * s.share for s in subjects):
+    async def reserve(self, subjects: Sequence[Subject], tokens: int) -> Reservation:
+        if not self.daily_tokens:
+            return Reservation((), 0)
+        left = min(self.daily_tokens * each.share - self.tokens[each.name] for each in subjects)
+        if left <= 0:
             raise LimitReached("The tokens of this day are used up.", 3600)
+        reservation = Reservation(tuple(each.name for each in subjects), min(tokens, left))
+        self.tokens.update(dict.fromkeys(reservation.subjects, reservation.tokens))
+        return reservation
 
-    async def spend(self, subjects: Sequence[Subject], tokens: int) -> None:
-        self.tokens.update({subject.name: tokens for subject in subjects})
+    async def settle(self, reservation: Reservation, tokens: int) -> None:
+        self.tokens.update(dict.fromkeys(reservation.subjects, tokens - reservation.tokens))
 
 
 class FakeDatabase:

@@ -15,7 +15,7 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 from urllib.parse import urlsplit
@@ -73,6 +73,7 @@ class Issuer:
         self._looked = self._found = -math.inf
         """When the provider was asked, and when it last answered."""
         self._looking = asyncio.Lock()
+        self._renewing: asyncio.Task[None] | None = None
 
     async def caller(self, token: str) -> Caller:
         """Whose token it is."""
@@ -103,11 +104,10 @@ class Issuer:
 
     async def _key(self, id: str | None) -> tuple[Any, list[str]]:
         """The published key of that id; a token without an id means the only one."""
-        if self._lacks(id):
-            async with self._looking:  # or wait for whoever looks already
-                pause = PAUSE if self._keys else RETRY
-                if self._lacks(id) and time.monotonic() - self._looked > pause:
-                    await self._look()
+        if id not in self._keys:
+            await self._renew(lambda: id not in self._keys)
+        elif self._stale():
+            self._renew_later()
         if not self._keys:
             raise _down()
         key = next(iter(self._keys.values())) if id is None and len(self._keys) == 1 else self._keys.get(id)
@@ -115,8 +115,20 @@ class Issuer:
             raise InvalidToken("The token is signed with a key that the identity provider does not publish.")
         return key
 
-    def _lacks(self, id: str | None) -> bool:
-        return id not in self._keys or time.monotonic() - self._found > FRESH
+    def _stale(self) -> bool:
+        return time.monotonic() - self._found > FRESH
+
+    async def _renew(self, needed: Callable[[], bool]) -> None:
+        """Ask the provider, unless somebody did a moment ago."""
+        async with self._looking:  # or wait for whoever looks already
+            pause = PAUSE if self._keys else RETRY
+            if needed() and time.monotonic() - self._looked > pause:
+                await self._look()
+
+    def _renew_later(self) -> None:
+        """In the background: who has a token with a key that is known does not wait for a provider that is silent."""
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew(self._stale))
 
     async def _look(self) -> None:
         """Take over the keys that are published now; when they cannot be had the former ones stay."""

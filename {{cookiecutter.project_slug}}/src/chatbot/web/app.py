@@ -78,6 +78,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.draining = False
+    app.state.checks = health.Checks()
     app.state.mcp = mcp.Serving(services.settings.bot_name)
     largest = int(services.settings.max_document_mb * 1_000_000) + FORM_BYTES
     # The last one is the outermost.

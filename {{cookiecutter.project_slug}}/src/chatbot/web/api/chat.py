@@ -26,7 +26,7 @@ from chatbot.web.api.schemas import (
     SearchResult,
     UsageView,
 )
-from chatbot.web.auth.budget import AccountParam
+from chatbot.web.auth.budget import BudgetParam
 from chatbot.web.auth.permissions import allowed
 from chatbot.web.dependencies import CallerParam, ServicesParam
 from chatbot.web.ops import request_metrics as metrics
@@ -78,7 +78,7 @@ async def chat(
     request: Request,
     services: ServicesParam,
     caller: CallerParam,
-    budget: AccountParam,
+    budget: BudgetParam,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
     last_event_id: Annotated[
         str, Header(pattern=resume.ID, description="The last event of a stream that broke: the rest of it is wanted.")
@@ -97,7 +97,6 @@ async def chat(
     streamed = body.stream or "text/event-stream" in accept
     if streamed and last_event_id:
         return await _resumed(request, services, caller.id, Position.of(last_event_id))
-    await budget.afford()
     exchange = await services.chat.begin(
         caller.id,
         body.question,

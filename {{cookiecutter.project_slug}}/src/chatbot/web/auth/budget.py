@@ -1,4 +1,4 @@
-"""The day's tokens of whoever asks: looked at before an answer is begun, counted when it ends, however it ends.
+"""The day's tokens of whoever asks: reserved before an answer is begun, settled when it ends, however it ends.
 
 async def chat(…, budget: BudgetParam): …
     events = budget.counted(services.answerer.stream(question))
@@ -16,7 +16,7 @@ from fastapi import Depends, Request
 from chatbot.answering.answer import Event, Sources, Spent, Token
 from chatbot.bootstrap import Services
 from chatbot.domain import LimitReached, Usage
-from chatbot.storage.limits import Subject
+from chatbot.storage.limits import Reservation, Subject
 from chatbot.web.auth.authentication import identify
 from chatbot.web.auth.rate_limit import accounts
 from chatbot.web.ops import request_metrics as metrics
@@ -24,8 +24,11 @@ from chatbot.web.ops import request_metrics as metrics
 CHARACTERS = 4
 """Of text to a token, roughly, where the model had no time to say."""
 
-_counting = set[asyncio.Task[None]]()
-"""What is being counted for clients that left; kept here, or it could be lost half-way."""
+RESERVED = 2_000
+"""Tokens taken off the budget for an answer under way: some five passages, and what is written from them."""
+
+_settling = set[asyncio.Task[None]]()
+"""What is being settled; kept here, or it could be lost half-way."""
 
 
 class Budget:
@@ -35,57 +38,56 @@ class Budget:
         self._services = services
         self._subjects = subjects
 
-    async def afford(self) -> None:
-        """LimitReached, a 429, when nothing is left of it."""
-        try:
-            await self._services.limits.afford(self._subjects)
-        except LimitReached:
-            metrics.LIMITED.labels("tokens").inc()
-            raise
-
     async def counted(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-        """The same events. Where the model cannot say what it used, it is reckoned by the length of the texts."""
+        """The same events. LimitReached, a 429, before the first one when nothing is left of the budget.
+
+        Where the model cannot say what it used, it is reckoned by the length of the texts.
+        """
         read = written = 0
-        owed = True
+        reservation: Reservation | None = None
         try:
             async with aclosing(events):
+                reservation = await self._reserve()
                 async for event in events:
                     if isinstance(event, Sources):
                         read = sum(len(passage.chunk.text) for passage in event.passages)
                     elif isinstance(event, Token):
                         written += len(event.text)
-                    elif isinstance(event, Spent):
-                        owed = False
-                        await self._spend(event.usage)
+                    elif isinstance(event, Spent) and reservation:
+                        await self._settle(reservation, event.usage)
+                        reservation = None
                     yield event
         except Exception:
-            owed = owed and written > 0  # a model that failed at once did nothing
+            read = read if written else 0  # a model that failed at once did nothing
             raise
         finally:
-            if owed and self._services.settings.llm_url:
-                self._spend_later(Usage(read // CHARACTERS, written // CHARACTERS))
+            if reservation:
+                self._settle_later(reservation, Usage(read // CHARACTERS, written // CHARACTERS))
 
-    def _spend_later(self, usage: Usage) -> None:
+    async def _reserve(self) -> Reservation | None:
+        """None without a model, which alone uses tokens."""
+        if not self._services.settings.llm_url:
+            return None
+        try:
+            return await self._services.limits.reserve(self._subjects, RESERVED)
+        except LimitReached:
+            metrics.LIMITED.labels("tokens").inc()
+            raise
+
+    async def _settle(self, reservation: Reservation, usage: Usage) -> None:
+        await self._services.limits.settle(reservation, usage.prompt_tokens + usage.completion_tokens)
+
+    def _settle_later(self, reservation: Reservation, usage: Usage) -> None:
         """In a task of its own: whoever left has cancelled this one."""
-        task = asyncio.create_task(self._spend(usage))
-        _counting.add(task)
-        task.add_done_callback(_counting.discard)
-
-    async def _spend(self, usage: Usage) -> None:
-        await self._services.limits.spend(self._subjects, usage.prompt_tokens + usage.completion_tokens)
+        task = asyncio.create_task(self._settle(reservation, usage))
+        _settling.add(task)
+        task.add_done_callback(_settling.discard)
 
 
-async def account(request: Request) -> Budget:
+async def budget(request: Request) -> Budget:
     """That of whoever sends the request."""
     services: Services = request.app.state.services
     return Budget(services, accounts(request, await identify(request)))
 
 
-async def budget(account: Annotated[Budget, Depends(account)]) -> Budget:
-    """The same; 429 when nothing is left of it."""
-    await account.afford()
-    return account
-
-
-AccountParam = Annotated[Budget, Depends(account)]
 BudgetParam = Annotated[Budget, Depends(budget)]

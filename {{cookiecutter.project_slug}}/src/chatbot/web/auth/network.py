@@ -7,8 +7,10 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from fastapi import Request
 
-IPV6_PREFIX = 64
-"""Bits of an IPv6 address that a household or an office shares; whoever has one has them all."""
+IPV6_PREFIX = 56
+"""Bits of an IPv6 address that a household or an office shares; providers give a customer that much, or more."""
+PASSED_ON = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+"""Headers that proxies add."""
 
 
 def network(request: Request, proxies: int) -> str:
@@ -32,6 +34,12 @@ def named_locally(request: Request) -> bool:
     return "." not in name or name.endswith(".localhost") or bool(_network(name))
 
 
+def passed_on(request: Request) -> bool:
+    """Whether a proxy sent it, for somebody elsewhere: by its headers, or by HTTP/1.0, which nginx speaks to what is
+    behind it unless it is told otherwise, and no browser speaks any more."""
+    return request.scope.get("http_version") == "1.0" or any(name in request.headers for name in PASSED_ON)
+
+
 def by_tls(request: Request, proxies: int) -> bool:
     """Whether the client came by TLS, to us or, as it says, to the proxy in front of us."""
     forwarded = request.headers.get("x-forwarded-proto", "").split(",")[-1].strip()
@@ -45,7 +53,7 @@ def origin(request: Request, proxies: int) -> str:
 
 
 def _network(text: str) -> str:
-    """E.g. 192.0.2.7, or 2001:db8:0:1::/64; "" for what is no address. Some proxies add the port."""
+    """E.g. 192.0.2.7, or 2001:db8:0:100::/56; "" for what is no address. Some proxies add the port."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

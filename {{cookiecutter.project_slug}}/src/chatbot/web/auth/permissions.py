@@ -64,7 +64,9 @@ def allowed(scope: Permission, counted: bool = True) -> Any:
 
 def _needed(request: Request, scope: Permission) -> HTTPException:
     if is_private(request.app.state.services.settings):  # where a visitor may do everything, under a local name
-        return unauthorized("This bot serves its own machine. To publish it under a name, set ANONYMOUS_SCOPES.")
+        return unauthorized(
+            "This bot serves its own machine. To publish it under a name, or behind a proxy, set ANONYMOUS_SCOPES."
+        )
     return unauthorized(f"This needs a key with the scope {scope}.")
 
 

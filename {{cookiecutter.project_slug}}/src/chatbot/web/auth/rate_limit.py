@@ -33,11 +33,11 @@ async def count_request(request: Request) -> None:
         return
     caller = await identify(request)
     try:
-        pace = await services.limits.take(accounts(request, caller))
+        status = await services.limits.take(accounts(request, caller))
     except LimitReached as error:
         metrics.LIMITED.labels("requests").inc()
         add_header(request.scope, "RateLimit", f'"minute";r=0;t={error.retry_after}')
         raise
-    if pace:
-        add_header(request.scope, "RateLimit-Policy", f'"minute";q={pace.limit};w=60')
-        add_header(request.scope, "RateLimit", f'"minute";r={pace.remaining};t={pace.reset}')
+    if status:
+        add_header(request.scope, "RateLimit-Policy", f'"minute";q={status.limit};w=60')
+        add_header(request.scope, "RateLimit", f'"minute";r={status.remaining};t={status.reset}')

@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from chatbot.domain import Caller
 from chatbot.domain import Scope as Permission
 from chatbot.settings import LOOPBACK, Settings, scopes
-from chatbot.web.auth.network import by_tls, named_locally
+from chatbot.web.auth.network import by_tls, named_locally, passed_on
 from chatbot.web.middleware.headers import add_header
 
 VISITOR = "visitor"
@@ -56,7 +56,7 @@ def visitor(request: Request, settings: Settings) -> Caller:
         cookie = Response()
         cookie.set_cookie(VISITOR, visitor, VISITOR_MAX_AGE, httponly=True, samesite="lax", secure=secure)
         add_header(request.scope, "Set-Cookie", cookie.headers["set-cookie"])
-    foreign = is_private(settings) and not named_locally(request)
+    foreign = is_private(settings) and (passed_on(request) or not named_locally(request))
     return Caller(f"{VISITOR}:{visitor}", frozenset() if foreign else anonymous_scopes(settings))
 
 

@@ -82,8 +82,7 @@ async def search(request: Request, services: Services, given: SearchArguments) -
 
 
 async def ask(request: Request, services: Services, given: AskArguments) -> Result:
-    caller, account = await identify(request), await budget.account(request)
-    await account.afford()
+    caller, account = await identify(request), await budget.budget(request)
     exchange = await services.chat.begin(
         caller.id, given.question, language=given.language, filters=given.filters, store=False
     )
