@@ -66,7 +66,12 @@ def _choice(place: Path, defaults: dict[str, Any]) -> dict[str, Any]:
     _check(file, said, REQUIRED | {key: type(value) for key, value in defaults.items()})
     if "variables" in said:
         said["variables"] = [{"default": ""} | variable for variable in said["variables"]]
-    return {**defaults, **said, "server": f"{place.name}.py" if (place / "server.py").is_file() else ""}
+    return {
+        **dict.fromkeys(REQUIRED),
+        **defaults,
+        **said,
+        "server": f"{place.name}.py" if (place / "server.py").is_file() else "",
+    }
 
 
 def _check(file: Path, said: dict[str, Any], kinds: dict[str, type]) -> None:
