@@ -22,6 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from chatbot import settings_files
 from chatbot.adapters import queue, secrets, vector_store
 from chatbot.domain import InvalidConfiguration, Language, Scope
 
@@ -135,6 +136,7 @@ class Settings(secrets.Variables, BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=(".services/env", ".env"),
+        env_file_encoding=settings_files.ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -227,6 +229,8 @@ def _revealed(value: SecretStr | None) -> str:
 def load(**arguments: Any) -> Settings:
     """Read the settings; InvalidConfiguration names every bad variable at once, and shows no value."""
     try:
+        for file in arguments.get("_env_file", Settings.model_config["env_file"]) or ():
+            settings_files.check(Path(file))
         return Settings(**arguments)
     except ValidationError as error:
         lines = [f"  {problem}" for problem in _problems(error)]
