@@ -4,6 +4,8 @@ BIN := .venv/bin
 DEMO := build/demo
 # Trust what the machine trusts: institutions have proxies with certificates of their own.
 export UV_SYSTEM_CERTS := 1
+# Where the machine's locale is missing or old, Python could not read a path with an accent.
+export LC_ALL := C.UTF-8
 # Variables of the machine that lead an install, an import, a commit or a connection elsewhere are not passed on; those
 # that say where packages come from, and how, are.
 ELSEWHERE := CONDA_% GIT_% PG% PIP_% PYTHON% UV_% VIRTUAL_ENV

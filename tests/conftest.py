@@ -162,6 +162,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """All that this run writes outside the checkout is in one folder, which goes with it: cookiecutter alone leaves a
+    file for each hook, and remembers answers in the home folder. And git, whoever starts it, works where it is started.
+    """
+    identity = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM")
+    for name in [name for name in os.environ if name.startswith("GIT_") and name not in identity]:
+        del os.environ[name]
+    if hasattr(config, "workerinput"):
+        return  # has the folder from the process that started it
+    folder = Path(tempfile.mkdtemp(prefix="template-"))
+    config.add_cleanup(functools.partial(shutil.rmtree, folder, ignore_errors=True))
+    config_file = folder / "cookiecutter.yaml"
+    config_file.write_text("".join(f'{name}_dir: "{folder / name}"\n' for name in ("replay", "cookiecutters")), "utf-8")
+    os.environ |= {"TMPDIR": str(folder), "COOKIECUTTER_CONFIG": str(config_file)}
+    tempfile.tempdir = None  # read again
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):
         session.config.pluginmanager.register(Progress(session.config))
@@ -188,11 +205,8 @@ def bake(cookies_session: Any) -> Callable[..., BakedProject]:
 
 @pytest.fixture
 def copy(bake: Callable[..., BakedProject]) -> Iterator[Callable[..., BakedProject]]:
-    """The same, in a copy that the test may change, and run.
-
-    Not in pytest's own folder: as root, PostgreSQL runs as another user, to whom each pytest that starts closes it.
-    """
-    with tempfile.TemporaryDirectory(prefix="chatbot-", ignore_cleanup_errors=True) as folder:
+    """The same, in a copy that the test may change, and run; at a path as people have them."""
+    with tempfile.TemporaryDirectory(prefix="L'été, my projects ", ignore_cleanup_errors=True) as folder:
 
         def copied(**answers: str) -> BakedProject:
             return BakedProject(Path(shutil.copytree(bake(**answers).path, Path(folder, "project"))))

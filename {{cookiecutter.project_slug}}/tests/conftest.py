@@ -78,7 +78,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @contextmanager
 def short_lived() -> Iterator[Path]:
-    """A folder that PostgreSQL can read as the user it becomes when root runs the tests: pytest's own are closed."""
+    """A folder that is gone afterwards. Its path is short, which sockets want, and pytest's are not."""
     with tempfile.TemporaryDirectory(prefix="chatbot-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 

@@ -22,6 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from chatbot import settings_files
 from chatbot.domain import InvalidConfiguration, Language, Scope
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -133,6 +134,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=(".services/env", ".env"),
+        env_file_encoding=settings_files.ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -240,6 +242,8 @@ def _revealed(value: SecretStr | None) -> str:
 def load(**arguments: Any) -> Settings:
     """Read the settings; InvalidConfiguration names every bad variable at once, and shows no value."""
     try:
+        for file in arguments.get("_env_file", Settings.model_config["env_file"]) or ():
+            settings_files.check(Path(file))
         return settings_class()(**arguments)
     except ValidationError as error:
         lines = [f"  {problem}" for problem in _problems(error)]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic_settings import SettingsError
 
-from chatbot import settings
+from chatbot import settings, settings_files
+from chatbot.clients.secret_store import SecretFiles
 from chatbot.domain import InvalidConfiguration
 from tests.processes import NOWHERE, python
 
@@ -54,6 +56,44 @@ def test_the_environment_wins_over_the_file_and_an_empty_variable_counts_as_unse
     monkeypatch.setenv("PASSAGES", "")
     loaded = settings.load()
     assert (loaded.port, loaded.passages) == (9002, 7)
+
+
+UNREADABLE = {
+    "UTF-16, as PowerShell writes it": "PORT=9001\n".encode("utf-16"),
+    "UTF-16 without its mark": "PORT=9001\n".encode("utf-16-le"),
+    "Latin-1": "BOT_NAME=Pépé\n".encode("latin-1"),
+}
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_file_that_is_not_utf_8_is_named(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    attach(monkeypatch)
+    Path(".env").write_bytes(content)
+    with pytest.raises(InvalidConfiguration, match=r"\.env is not UTF-8 text: save it as UTF-8$"):
+        settings.load()
+
+
+def test_a_file_that_may_not_be_read_is_named() -> None:
+    """Root may read everything, so the system says no in its place: a file's name is taken by a loop of links."""
+    Path("loop").symlink_to("loop")
+    with pytest.raises(SettingsError, match=r"^loop cannot be read by the user who runs this: "):
+        settings_files.text(Path("loop"))
+
+
+def test_the_mark_before_utf_8_is_no_part_of_the_first_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    attach(monkeypatch)
+    Path(".env").write_text("PORT=9001\n", "utf-8-sig")
+    assert settings.load().port == 9001
+
+
+def test_of_secret_files_the_unreadable_one_is_named_and_a_mark_is_no_part_of_a_secret() -> None:
+    folder = Path("credentials")
+    folder.mkdir()
+    (folder / "llm_api_key").write_text("sk-abcdef\n", "utf-8-sig")
+    assert SecretFiles(settings.Settings)() == {"llm_api_key": "sk-abcdef"}
+    (folder / "DATABASE_URL").write_bytes("postgresql://pépé@db".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"^credentials/DATABASE_URL is not UTF-8 text: save it as UTF-8$"):
+        SecretFiles(settings.Settings)()
 
 
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,17 @@ def test_a_new_one_can_be_begun(tmp_path: Path) -> None:
     assert written.down_revision == max(path.stem for path in versions.glob("[0-9]*.py"))[:4]
 
 
+async def test_a_user_who_may_not_make_tables_is_told_what_to_ask_for(fresh: Settings) -> None:
+    """As where an administrator makes the database and the user: since PostgreSQL 15 the schema is not open to all."""
+    url = fresh.database_url.get_secret_value()
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute("DROP ROLE IF EXISTS plain")
+        await connection.execute("CREATE ROLE plain")
+    plain = type(fresh.database_url)(f"{url}&options=-c%20role%3Dplain")
+    with pytest.raises(InvalidConfiguration, match=r"permission denied for schema public.*GRANT USAGE, CREATE ON"):
+        await migrate(fresh.model_copy(update={"database_url": plain}))
+
+
 async def test_an_outage_is_one_sentence(settings: Settings) -> None:
     nowhere = type(settings.database_url)("postgresql://postgres@127.0.0.1:1/chatbot")
     with pytest.raises(Unavailable, match=r"PostgreSQL does not answer: .*DATABASE_URL"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -38,7 +39,7 @@ def configuration(targets: Mapping[str, int]) -> str:
         for name, port in targets.items()
     )
     interval = "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
-    return f"{interval}rule_files: ['{FOLDER / 'alerts.yml'}']\nscrape_configs:\n{jobs}"
+    return f"{interval}rule_files: [{json.dumps(str(FOLDER / 'alerts.yml'))}]\nscrape_configs:\n{jobs}"
 
 
 @contextmanager

@@ -18,6 +18,7 @@ LAYERS = (
     ("observability",),
     ("clients", "storage"),
     ("chosen",),
+    ("settings_files",),
     ("settings",),
     ("ingestion", "answering"),
     ("bootstrap",),

@@ -16,6 +16,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsError
 
+from chatbot import settings_files
+
 DEADLINE = 3.0
 """Seconds for a store to answer: a process must start, or fail, soon."""
 DOCKER = Path("/run/secrets")
@@ -28,8 +30,11 @@ class SecretFiles(SecretsSettingsSource):
     """One file a secret, named as its variable in any case: in SECRETS_DIR, or else in the usual folders."""
 
     def __call__(self) -> dict[str, Any]:
-        self.secrets_dir = self._folders()
-        return super().__call__()
+        self.secrets_dir = folders = self._folders()
+        for folder in folders:
+            for path in settings_files.named(folder, self.settings_cls.model_fields):
+                settings_files.check(path)
+        return {name: value.removeprefix("\ufeff") for name, value in super().__call__().items()}
 
     def _folders(self) -> list[Path]:
         """The folder that was chosen, which must be there, or those of the usual ones that are."""

@@ -20,8 +20,8 @@ from typing import Any
 
 import click
 
-from chatbot import settings
-from chatbot.domain import ChatbotError
+from chatbot import settings, settings_files
+from chatbot.domain import ChatbotError, InvalidConfiguration
 from chatbot.runtime.migrate import migrate
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
@@ -99,11 +99,17 @@ def _with_services(work: Callable[[Signalled], Awaitable[int]]) -> int:
 def _services() -> AbstractContextManager[dict[str, str]]:
     """The services of the checkout, but for those whose URL is set already, wherever settings may come from."""
     sys.path.insert(0, str(settings.home()))
+    from pydantic_settings import SettingsError
+
     try:
         from services import start
     except ModuleNotFoundError as error:
         raise ChatbotError(f"`chatbot dev` needs the checkout with what `make` installs: no {error.name}.") from None
-    return start(folder(), _configured())
+    try:
+        configured = _configured()
+    except SettingsError as error:
+        raise InvalidConfiguration(f"The configuration is not usable: {error}") from None
+    return start(folder(), configured)
 
 
 def _configured() -> dict[str, str]:
@@ -113,6 +119,7 @@ def _configured() -> dict[str, str]:
     from chatbot.chosen import secrets
 
     kind = settings.settings_class()
+    settings_files.check(Path(".env"))
     files = DotEnvSettingsSource(kind, env_file=".env", env_ignore_empty=True)
     found: dict[str, Any] = {}
     for source in (EnvSettingsSource(kind, env_ignore_empty=True), files, *secrets.sources(kind)):

@@ -10,8 +10,10 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
+from psycopg.errors import InsufficientPrivilege
+
 from chatbot.chosen import queue, vector_store
-from chatbot.domain import Unavailable
+from chatbot.domain import InvalidConfiguration, Unavailable
 from chatbot.settings import Settings, home
 from chatbot.storage.database import Database
 from chatbot.storage.documents import Documents
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 async def migrate(settings: Settings) -> None:
-    """Unavailable when a resource does not answer; nothing is left half done."""
+    """Unavailable when a resource does not answer, InvalidConfiguration when the database's user may not change it."""
     url = settings.database_url.get_secret_value()
     database = Database(url)
     broker = queue.connect(settings.queue_url.get_secret_value(), settings.job_lease)
@@ -33,6 +35,11 @@ async def migrate(settings: Settings) -> None:
         active = await Documents(database).active_index()
         if active is not None:
             await vectors.create(active.name, active.dimension)
+    except InsufficientPrivilege as error:
+        raise InvalidConfiguration(
+            f"PostgreSQL refuses to change its tables ({error.diag.message_primary}): have an administrator make the "
+            "user of DATABASE_URL the owner of the database, or run `GRANT USAGE, CREATE ON SCHEMA public TO` it."
+        ) from error
     finally:
         await broker.close()
         await vectors.close()
@@ -56,7 +63,7 @@ def upgrade(url: str) -> None:
     """Change the tables to what this release needs."""
     from alembic import command
     from sqlalchemy import NullPool, create_engine, make_url
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import OperationalError, ProgrammingError
 
     config = configuration()
     try:
@@ -67,6 +74,8 @@ def upgrade(url: str) -> None:
             command.upgrade(config, "head")
     except OperationalError as error:
         raise Unavailable("PostgreSQL", "check DATABASE_URL and that the server runs") from error
+    except ProgrammingError as error:
+        raise (error.orig if isinstance(error.orig, InsufficientPrivilege) else error) from None
 
 
 def configuration() -> Config:

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from chatbot.bootstrap import Services, bootstrap
+from chatbot.domain import InvalidConfiguration
 from chatbot.runtime.rotation import changed
 from chatbot.settings import words
 from chatbot.web import problems
@@ -129,7 +130,17 @@ def serve(services: Services) -> None:
         ws="none",
         timeout_graceful_shutdown=max(1, math.ceil(settings.shutdown_grace - DRAIN)),
     )
-    _Server(config, app).run()
+    _Server(config, app).run(sockets=_sockets(settings.host, settings.port))
+
+
+def _sockets(host: str, port: int) -> list[socket.socket] | None:
+    """All addresses are those of IPv4 too; for any other host uvicorn opens what it says."""
+    if host != "::" or not socket.has_dualstack_ipv6():
+        return None
+    try:
+        return [socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True)]
+    except OSError as error:
+        raise InvalidConfiguration(f"PORT {port} cannot be listened on: {error.strerror}.") from None
 
 
 class _Server(uvicorn.Server):
