@@ -12,14 +12,8 @@ from typing import Any
 
 import pytest
 
-from chatbot.storage.conversations import Conversations
-from chatbot.storage.database import Database
-from chatbot.storage.documents import Documents
-from chatbot.storage.jobs import Jobs
-from chatbot.storage.api_keys import FORM, Keys
-from chatbot.storage.limits import Limits, Pace, Subject
-from chatbot.storage.streams import OpenAnswers
-from chatbot.storage.personal import Personal
+from chatbot.answering.answer import Answerer
+from chatbot.answering.retrieve import Retriever
 from chatbot.domain import (
     Answer,
     Chunk,
@@ -35,8 +29,14 @@ from chatbot.domain import (
 )
 from chatbot.ingestion.ingest import Ingester
 from chatbot.ports import Embedder, LanguageModel, Queue, VectorStore
-from chatbot.answering.answer import Answerer
-from chatbot.answering.retrieve import Retriever
+from chatbot.storage.api_keys import FORM, ApiKeys
+from chatbot.storage.conversations import Conversations
+from chatbot.storage.database import Database
+from chatbot.storage.documents import Documents
+from chatbot.storage.jobs import Jobs
+from chatbot.storage.limits import Limits, RateLimitStatus, Subject
+from chatbot.storage.personal import Personal
+from chatbot.storage.streams import OpenAnswers
 from tests.unit import fakes, memory
 
 pytestmark = pytest.mark.slow
@@ -48,7 +48,7 @@ REAL = {
     fakes.FakeDocuments: Documents,
     fakes.FakeIngester: Ingester,
     fakes.FakeJobs: Jobs,
-    fakes.FakeKeys: Keys,
+    fakes.FakeKeys: ApiKeys,
     fakes.FakeLimits: Limits,
     fakes.FakeModel: LanguageModel,
     fakes.FakeOpenAnswers: OpenAnswers,
@@ -353,7 +353,7 @@ async def test_a_job_that_is_worked_on(real: Database | None) -> None:
 
 
 async def test_a_key_is_found_until_it_is_revoked(real: Database | None) -> None:
-    keys: Any = Keys(real) if real else fakes.FakeKeys()
+    keys: Any = ApiKeys(real) if real else fakes.FakeKeys()
     first, _ = await keys.create("one", frozenset({"ask"}))
     made, secret = await keys.create("the intranet", frozenset({"ask", "ingest"}))
     assert FORM.fullmatch(secret)
@@ -380,7 +380,7 @@ async def test_requests_of_a_minute_run_out_for_one_and_for_a_network(real: Data
     limits = limits_of(real, 2, 0)
     paces = [await limits.take([NETWORK, VISITOR]) for _ in range(2)]
     assert [(pace.limit, pace.remaining) for pace in paces] == [(2, 1), (2, 0)]
-    assert all(isinstance(pace, Pace) and 0 < pace.reset <= 60 for pace in paces)
+    assert all(isinstance(pace, RateLimitStatus) and 0 < pace.reset <= 60 for pace in paces)
     with pytest.raises(LimitReached, match="requests in a minute") as refused:
         await limits.take([VISITOR])
     assert refused.value.retry_after > 0
