@@ -96,10 +96,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def typed(shared: Path) -> Path:
+def typed(shared: Path, request: pytest.FixtureRequest) -> Path:
     """Where all processes of this run find what mypy knows already, once one of them has left it there."""
-    of_all = shared.parents[1] if "PYTEST_XDIST_WORKER" in os.environ else shared.parent
-    return of_all / "mypy"
+    one_of_many = hasattr(request.config, "workerinput")
+    return shared.parents[1 if one_of_many else 0] / "mypy"
 
 
 @pytest.fixture
