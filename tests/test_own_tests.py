@@ -105,7 +105,7 @@ def test_the_end_of_a_run_names_what_was_missing_and_loudly_what_took_two_attemp
     found = [("repeated", ["tests/unit/test_a.py::test_b[c d]"]), ("missing", {HOW: 3}), ("conformance", [])]
     outcome = SimpleNamespace(when="call", passed=True, failed=False, skipped=False, longrepr=None)
     for name in ("pgvector-postgres-env", "qdrant-nats-files"):
-        nodeid = f"tests/test_first_run.py::test_x[{name}]"
+        nodeid = f"tests/test_first_run.py::test_x[{name}]@run-x"
         report = SimpleNamespace(**vars(outcome), user_properties=found, nodeid=nodeid)
         progress.pytest_runtest_logreport(report)
     progress.conformance = {"queue": {"nats": [12, "real server: NATS"]}}
