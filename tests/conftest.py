@@ -108,7 +108,7 @@ class Progress:
             of = len(COMBINATIONS)
             self._terminal.write_line(f"\n[{len(self.checked)}/{of}] {name} {outcome}, {found.get('seconds', '-')} s")
         if report.when == "call":
-            project = report.nodeid.partition("[")[2].rstrip("]")
+            project = report.nodeid.partition("[")[2].partition("]")[0]
             self.repeated += [{"test": test, "project": project} for test in found.get("repeated", ())]
             self.missing.update(found.get("missing", {}))
         if report.skipped and isinstance(report.longrepr, tuple):

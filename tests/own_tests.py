@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 import matrix
 
-NOT_INSTALLED = re.compile(r"\S+ is not installed: install it \(.*apt install .*\)")
+REASONS = re.compile(r"\S+ is not installed: install it \(.*apt install .*\)|only Linux ")
+"""Why a test may be skipped: a program that is missing, or a system that cannot do what is tested."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class OwnTests:
 
     @property
     def missing(self) -> dict[str, int]:
-        """Why tests were skipped, and how many: what is not installed, with how to install it, and no other reason."""
+        """Why tests were skipped, and how many: what is not installed, with how to install it."""
         reasons: dict[str, int] = {}
         for number, reason in re.findall(r"^SKIPPED \[(\d+)\] \S+?(?::\d+)?: (.*)$", self.output, re.M):
-            assert NOT_INSTALLED.match(reason), reason
+            assert REASONS.match(reason), reason
             reasons[reason] = reasons.get(reason, 0) + int(number)
         return reasons
 

@@ -17,6 +17,7 @@ import subprocess
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
@@ -47,16 +48,19 @@ def placed(project: BakedProject, path: Path) -> BakedProject:
 class Environment:
     """A virtual environment for one project, and what runs in it."""
 
-    def __init__(self, project: BakedProject, shared: Path, covering: bool) -> None:
+    def __init__(self, project: BakedProject, shared: Path, typed: Path, covering: bool) -> None:
         self.project = placed(project, shared / "project")
         self.covering = covering
+        self._types, self._typed = shared / "mypy", typed
+        if typed.exists() and not self._types.exists():
+            shutil.copytree(typed, self._types)
         self._path = path = shared / "environment"
         self._environ = {
             **clean_environment(),
             "PATH": f"{path / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.project.path / "src"),
             "PYTHONPYCACHEPREFIX": str(shared / "bytecode"),
-            "MYPY_CACHE_DIR": str(shared / "mypy"),
+            "MYPY_CACHE_DIR": str(self._types),
         }
         if not path.exists():
             self.run("uv", "venv", "--quiet", str(path))
@@ -74,6 +78,13 @@ class Environment:
             raise AssertionError(f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
+    def hand_on_types(self) -> None:
+        """To the other processes of this run, once: the first mypy takes as long as ten others."""
+        if not self._typed.exists():
+            copy = shutil.copytree(self._types, self._typed.with_name(f"mypy-{os.getpid()}"))
+            with suppress(OSError):  # another process was faster
+                copy.rename(self._typed)
+
     def installed(self) -> dict[str, Distribution]:
         (site,) = self._path.glob("lib/python*/site-packages")
         return {canonicalize_name(found.name): found for found in distributions(path=[str(site)])}
@@ -84,11 +95,20 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shared")
 
 
+@pytest.fixture(scope="session")
+def typed(shared: Path, request: pytest.FixtureRequest) -> Path:
+    """Where all processes of this run find what mypy knows already, once one of them has left it there."""
+    one_of_many = hasattr(request.config, "workerinput")
+    return shared.parents[1 if one_of_many else 0] / "mypy"
+
+
 @pytest.fixture
-def environment(project: BakedProject, shared: Path, request: pytest.FixtureRequest) -> Iterator[Environment]:
+def environment(
+    project: BakedProject, shared: Path, typed: Path, request: pytest.FixtureRequest
+) -> Iterator[Environment]:
     covering = request.node.callspec.id in map(spelled, COVERING)
     try:
-        yield Environment(project, shared, covering)
+        yield Environment(project, shared, typed, covering)
     except AssertionError as error:
         pytest.fail(f"no environment\n{error}")
 
@@ -127,6 +147,7 @@ def every_module_imports(environment: Environment) -> None:
 def types_are_right(environment: Environment) -> None:
     environment.install("requirements-dev.lock")
     environment.run("mypy")
+    environment.hand_on_types()
 
 
 def own_tests_pass(environment: Environment) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
+import conftest
 import matrix
 import own_tests
 import pytest
@@ -81,3 +83,40 @@ def test_a_run_that_broke_without_naming_a_test_is_not_repeated():
     with pytest.raises(AssertionError, match="Error 4"):
         own_tests.own_tests(runs, "make", "test")
     assert len(runs.commands) == 1
+
+
+class Terminal:
+    """What pytest prints to, as lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def section(self, title: str, sep: str = "=", **style: bool) -> None:
+        self.lines.append(f"{sep * 3} {title}{' in red' if style.get('red') else ''}")
+
+    def write_line(self, line: str) -> None:
+        self.lines += line.splitlines()
+
+
+def test_the_end_of_a_run_names_what_was_missing_and_loudly_what_took_two_attempts(monkeypatch, tmp_path):
+    monkeypatch.setattr(conftest, "RESULTS", tmp_path)
+    terminal = Terminal()
+    progress = conftest.Progress(SimpleNamespace(pluginmanager=SimpleNamespace(getplugin=lambda name: terminal)))
+    found = [("repeated", ["tests/unit/test_a.py::test_b[c d]"]), ("missing", {HOW: 3}), ("conformance", [])]
+    outcome = SimpleNamespace(when="call", passed=True, failed=False, skipped=False, longrepr=None)
+    for name in ("pgvector-postgres-env", "qdrant-nats-files"):
+        nodeid = f"tests/test_first_run.py::test_x[{name}]@run-x"
+        report = SimpleNamespace(**vars(outcome), user_properties=found, nodeid=nodeid)
+        progress.pytest_runtest_logreport(report)
+    progress.conformance = {"queue": {"nats": [12, "real server: NATS"]}}
+    progress.pytest_terminal_summary()
+    assert terminal.lines[-5:] == [
+        "=== not installed here, so skipped",
+        f"   6 tests: {HOW}",
+        "!!! 2 FAILED AT FIRST and passed at the second attempt: mend them in red",
+        "tests/unit/test_a.py::test_b[c d] in pgvector-postgres-env",
+        "tests/unit/test_a.py::test_b[c d] in qdrant-nats-files",
+    ]
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["missing"] == {HOW: 6}
+    assert [each["project"] for each in run["repeated"]] == ["pgvector-postgres-env", "qdrant-nats-files"]

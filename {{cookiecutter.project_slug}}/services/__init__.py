@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO
 
 from services.postgres import Postgres
-from services.process import Folder, Process, ServiceError
+from services.process import Folder, NotInstalled, Process, ServiceError
 
-__all__ = ["ServiceError", "start"]
+__all__ = ["NotInstalled", "ServiceError", "start"]
 
 DATABASE = "DATABASE_URL"
 ADVICE = "Work as the user whose it is, or remove {}, which holds only what was indexed here."

@@ -32,6 +32,10 @@ class ServiceError(ChatbotError):
     """A service cannot start; the message says what to do."""
 
 
+class NotInstalled(ServiceError):
+    """Its program is not on this machine; the message says how to install it."""
+
+
 def put_on_file(file: Path, pid: int) -> psutil.Process:
     """Remember a process, so that another program can find it after this one was killed. Raises Ended."""
     process = psutil.Process(pid)
@@ -146,7 +150,7 @@ class Process:
         environ["PATH"] = os.pathsep.join(filter(None, folders))
         found = shutil.which(program, path=environ["PATH"])
         if found is None:
-            raise ServiceError(
+            raise NotInstalled(
                 f"{program} is not installed: install it (Debian, Ubuntu: apt install {program}), "
                 f"or set {self.variable} to a server that runs."
             )

@@ -85,11 +85,12 @@ def short_lived() -> Iterator[Path]:
 
 @contextmanager
 def started(folder: Path) -> Iterator[dict[str, str]]:
-    """The services in that folder. When one is not installed: a skip on a laptop, a failure under CI."""
+    """The services in that folder. When one is not installed: a skip on a laptop, a failure under CI. When one does not
+    start: a failure everywhere."""
     with ExitStack() as stack:
         try:
             urls = stack.enter_context(services.start(folder, {}))
-        except services.ServiceError as error:
+        except services.NotInstalled as error:
             not_installed(str(error))
         yield urls
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from chatbot import ports
 from chatbot.clients.broker_loop import Message, consume
-from chatbot.deadline import within
+from chatbot.deadline import with_timeout
 from chatbot.domain import Unavailable
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class NatsQueue:
         opened, self._opened = self._opened, None
         if opened is not None:
             with suppress(TimeoutError):
-                await within(TIMEOUT, opened.close())
+                await with_timeout(TIMEOUT, opened.close())
 
     async def _subscription(self) -> JetStreamContext.PullSubscription:
         """On the connection that is open; what the broker needs is made if it is gone."""

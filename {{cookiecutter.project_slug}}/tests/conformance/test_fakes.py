@@ -378,9 +378,9 @@ def limits_of(real: Database | None, per_minute: int, daily_tokens: int) -> Any:
 
 async def test_requests_of_a_minute_run_out_for_one_and_for_a_network(real: Database | None) -> None:
     limits = limits_of(real, 2, 0)
-    statuss = [await limits.take([NETWORK, VISITOR]) for _ in range(2)]
-    assert [(status.limit, status.remaining) for status in statuss] == [(2, 1), (2, 0)]
-    assert all(isinstance(status, RateLimitStatus) and 0 < status.reset <= 60 for status in statuss)
+    statuses = [await limits.take([NETWORK, VISITOR]) for _ in range(2)]
+    assert [(status.limit, status.remaining) for status in statuses] == [(2, 1), (2, 0)]
+    assert all(isinstance(status, RateLimitStatus) and 0 < status.reset <= 60 for status in statuses)
     with pytest.raises(LimitReached, match="requests in a minute") as refused:
         await limits.take([VISITOR])
     assert refused.value.retry_after > 0

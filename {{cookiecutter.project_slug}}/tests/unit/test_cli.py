@@ -275,10 +275,8 @@ def test_a_user_is_exported(kept: FakeConversations) -> None:
 def test_a_user_is_erased_when_that_is_confirmed(kept: FakeConversations) -> None:
     assert run("erase-user", "visitor:a").exit_code == 1
     assert kept.rows
-    assert (
-        run("erase-user", "visitor:a", "--yes").stdout
-        == "Erased: 1 conversations, 1 messages, 0 feedback, 0 consents.\n"
-    )
+    erased = "Erased: 1 conversations, 1 messages, 0 feedback, 0 consents.\n"
+    assert run("erase-user", "visitor:a", "--yes").stdout == erased
     assert not kept.rows
 
 
