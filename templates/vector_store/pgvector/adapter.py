@@ -23,6 +23,10 @@ FEWEST = 100
 EF = 400
 """Candidates kept on the way through the graph: recall@10 of .96 even for 10,000 vectors without any structure."""
 
+PLACE = """
+SELECT nspname AS schema, to_regtype('halfvec') IS NOT NULL AS found
+FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'vector'
+"""
 # The width of the column `vector`, or no row.
 WIDTH = "SELECT atttypmod AS width FROM pg_attribute WHERE attrelid = to_regclass(%(table)s) AND attname = 'vector'"
 CREATE = """
@@ -128,6 +132,12 @@ async def _extend(connection: AsyncConnection[Any]) -> None:
             "PostgreSQL cannot enable the extension « vector »: install pgvector 0.8 or later on the server, and have "
             "an administrator run `CREATE EXTENSION vector` in this database"
         ) from error
+    row = await (await connection.execute(PLACE)).fetchone()
+    if row and not row["found"]:
+        raise InvalidConfiguration(
+            f"pgvector is in the schema {row['schema']}, which is not on the search path: add "
+            f"?options=-csearch_path%3Dpublic,{row['schema']} to VECTOR_DB_URL, or to DATABASE_URL where that is unset"
+        )
 
 
 def _table(index: str) -> str:

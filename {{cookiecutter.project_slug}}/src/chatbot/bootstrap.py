@@ -80,7 +80,7 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         return overrides[name] if name in overrides else build()
 
     s = settings
-    database = part("database", lambda: Database(s.database_url.get_secret_value()))
+    database = part("database", lambda: Database(s.database_url.get_secret_value(), s.database_pool_size))
     documents = part("documents", lambda: Documents(database))
     jobs = part("jobs", lambda: Jobs(database, s.job_attempts))
     lexical = part("lexical", lambda: LexicalIndex(database))

@@ -25,6 +25,7 @@ from pydantic_settings import (
 from chatbot import settings_files
 from chatbot.domain import InvalidConfiguration, Language, Scope
 
+POSTGRESQL = ("postgresql", "postgres")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 NOBODY = "none"
 """In place of scopes: none of them. An empty variable counts as unset."""
@@ -37,6 +38,9 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(description="PostgreSQL, e.g. postgresql://user:password@host:5432/chatbot")
     vector_db_url: SecretStr = Field(default=SecretStr(""), description="The vector database; empty: DATABASE_URL")
     queue_url: SecretStr = Field(default=SecretStr(""), description="The queue's broker; empty: DATABASE_URL")
+    database_pool_size: int = Field(
+        default=10, ge=2, le=200, description="Connections to PostgreSQL that one process has at most"
+    )
     llm_url: AnyHttpUrl | None = Field(default=None, description="An OpenAI-compatible API; empty: quote passages")
     llm_model: str = Field(default="", description="The model's name at LLM_URL")
     llm_api_key: SecretStr = Field(default=SecretStr(""), description="The key for LLM_URL, if it wants one")
@@ -143,6 +147,12 @@ class Settings(BaseSettings):
         toml_file=Path(__file__).with_name("defaults.toml"),
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _stripped(cls, value: Any) -> Any:
+        """Files of secrets, and what a shell pipes into a secret, end with a newline."""
+        return value.strip() if isinstance(value, str) else value
+
     @field_validator("database_url", "vector_db_url", "queue_url")
     @classmethod
     def _scheme(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
@@ -150,6 +160,8 @@ class Settings(BaseSettings):
         url = value.get_secret_value() or _revealed(info.data.get("database_url"))
         if url and urlsplit(url).scheme not in schemes:
             raise ValueError(f"should be a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+        if urlsplit(url).scheme in POSTGRESQL and (problem := _malformed(url)):
+            raise ValueError(problem)
         return SecretStr(url)
 
     @field_validator("anonymous_scopes", "oidc_default_scopes")
@@ -233,6 +245,13 @@ def words(text: str) -> list[str]:
 def scopes(text: str) -> frozenset[Scope]:
     """The scopes of a variable that was checked."""
     return frozenset() if text == NOBODY else frozenset(cast(list[Scope], words(text)))
+
+
+def _malformed(url: str) -> str | None:
+    """What PostgreSQL's own parser cannot read; imported here, since the settings are imported before the driver."""
+    from chatbot.storage.postgres_errors import malformed
+
+    return malformed(url)
 
 
 def _revealed(value: SecretStr | None) -> str:

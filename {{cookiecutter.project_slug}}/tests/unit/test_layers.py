@@ -13,12 +13,11 @@ from pathlib import Path
 from chatbot.settings import home
 
 LAYERS = (
-    ("domain", "deadline"),
+    ("domain", "deadline", "settings_files"),
     ("text", "ports"),
     ("observability",),
     ("clients", "storage"),
     ("chosen",),
-    ("settings_files",),
     ("settings",),
     ("ingestion", "answering"),
     ("bootstrap",),

@@ -10,13 +10,13 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from psycopg.errors import InsufficientPrivilege
+import psycopg
 
 from chatbot.chosen import queue, vector_store
-from chatbot.domain import InvalidConfiguration, Unavailable
 from chatbot.settings import Settings, home
 from chatbot.storage.database import Database
 from chatbot.storage.documents import Documents
+from chatbot.storage.postgres_errors import explained
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -35,11 +35,6 @@ async def migrate(settings: Settings) -> None:
         active = await Documents(database).active_index()
         if active is not None:
             await vectors.create(active.name, active.dimension)
-    except InsufficientPrivilege as error:
-        raise InvalidConfiguration(
-            f"PostgreSQL refuses to change its tables ({error.diag.message_primary}): have an administrator make the "
-            "user of DATABASE_URL the owner of the database, or run `GRANT USAGE, CREATE ON SCHEMA public TO` it."
-        ) from error
     finally:
         await broker.close()
         await vectors.close()
@@ -63,7 +58,7 @@ def upgrade(url: str) -> None:
     """Change the tables to what this release needs."""
     from alembic import command
     from sqlalchemy import NullPool, create_engine, make_url
-    from sqlalchemy.exc import OperationalError, ProgrammingError
+    from sqlalchemy.exc import DBAPIError
 
     config = configuration()
     try:
@@ -72,10 +67,9 @@ def upgrade(url: str) -> None:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('migrate'))")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except OperationalError as error:
-        raise Unavailable("PostgreSQL", "check DATABASE_URL and that the server runs") from error
-    except ProgrammingError as error:
-        raise (error.orig if isinstance(error.orig, InsufficientPrivilege) else error) from None
+    except DBAPIError as error:
+        found = explained(error.orig, None, "DATABASE_URL") if isinstance(error.orig, psycopg.Error) else None
+        raise (found or error) from error
 
 
 def configuration() -> Config:

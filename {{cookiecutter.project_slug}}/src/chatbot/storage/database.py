@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool of connections, opened at first use, and one word for its outages. The tables: migrations/.
+"""PostgreSQL: a pool of connections, opened at first use and shared by all that have the same URL. Tables: migrations/.
 
     row = await database.row("SELECT title FROM documents WHERE id = %(id)s", {"id": id})
     async with database.transaction() as connection:      # all or nothing
@@ -24,7 +24,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from chatbot.domain import Filters, InvalidConfiguration, Unavailable
+from chatbot.domain import Filters, InvalidConfiguration
+from chatbot.storage.postgres_errors import explained
 
 CONNECT_TIMEOUT = 3
 """Seconds to connect, for a connection to come free, and for it to show that its server still answers."""
@@ -32,8 +33,10 @@ FRESH = 0.5
 """Seconds for which a connection is believed to be as good as it was."""
 SILENCE = 60.0
 """Seconds that a statement may take: a server that says nothing for longer is taken for dead."""
+STATEMENT_TIMEOUT = 55
+"""Seconds after which the server gives a statement up by itself."""
 POOL_SIZE = 10
-"""Connections of one process at most; it holds one when idle."""
+"""Connections to one URL that a process has at most; it holds one when idle."""
 
 Parameters = Mapping[str, Any]
 
@@ -86,10 +89,72 @@ async def _check(connection: Connection) -> None:
             await AsyncConnectionPool.check_connection(connection)
 
 
-class Database:
-    def __init__(self, url: str) -> None:
-        self._url = url
+class Pool:
+    """The connections of a process to one URL, given back when the last of those that use it has closed."""
+
+    def __init__(self, url: str, size: int) -> None:
+        self._url, self._size = url, size
         self._pool: AsyncConnectionPool[Connection] | None = None
+        self.users = 0
+        self.refused: psycopg.Error | None = None
+        """Why the last attempt to connect failed; None once one has succeeded."""
+
+    async def opened(self) -> AsyncConnectionPool[Connection]:
+        if self._pool is None:
+            # prepare_threshold: prepared statements do not survive a transaction pooler such as PgBouncer.
+            # reconnect_timeout: it would try ever less often, for minutes; whoever needs a connection tries again.
+            self._pool = AsyncConnectionPool(
+                self._url,
+                connection_class=self._recording(),
+                kwargs={
+                    "autocommit": True,
+                    "row_factory": dict_row,
+                    "connect_timeout": CONNECT_TIMEOUT,
+                    "prepare_threshold": None,
+                },
+                configure=_configure,
+                min_size=1,
+                max_size=self._size,
+                timeout=CONNECT_TIMEOUT,
+                reconnect_timeout=CONNECT_TIMEOUT,
+                check=_check,
+                open=False,
+            )
+        await self._pool.open()
+        return self._pool
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    def _recording(self) -> type[Connection]:
+        """A kind of connection that leaves here why it was refused: the pool would only say that none came."""
+        pool = self
+
+        class Recording(Connection):
+            @classmethod
+            async def connect(cls, *arguments: Any, **options: Any) -> Any:
+                try:
+                    made = await super().connect(*arguments, **options)
+                except psycopg.Error as error:
+                    pool.refused = error
+                    raise
+                pool.refused = None
+                return made
+
+        return Recording
+
+
+_pools: dict[tuple[int, str], Pool] = {}
+"""By event loop and URL: a process has one database, though its parts know it by several variables."""
+
+
+class Database:
+    def __init__(self, url: str, pool_size: int = POOL_SIZE, variable: str = "DATABASE_URL") -> None:
+        """Opens nothing. Of several for one URL the first that is used decides the size of their pool."""
+        self._url, self._pool_size, self._variable = url, pool_size, variable
+        self._pool: Pool | None = None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection[DictRow]]:
@@ -116,38 +181,35 @@ class Database:
     async def close(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
-            await pool.close()
+            pool.users -= 1
+            if not pool.users:
+                _pools.pop(self._key(), None)
+                await pool.close()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """Raises the errors of a connection, of the pool, of a statement and of the data, each in its own words."""
+        pool = self._shared()
         try:
-            async with (await self._opened()).connection() as connection:
+            async with (await pool.opened()).connection() as connection:
                 yield connection
-        except psycopg.OperationalError as error:
-            raise Unavailable("PostgreSQL", "check DATABASE_URL and that the server runs") from error
+        except psycopg.Error as error:
+            if (meaning := explained(error, pool.refused, self._variable)) is None:
+                raise
+            raise meaning from error
 
-    async def _opened(self) -> AsyncConnectionPool[Connection]:
+    def _shared(self) -> Pool:
         if self._pool is None:
-            # prepare_threshold: prepared statements do not survive a transaction pooler such as PgBouncer.
-            # reconnect_timeout: it would try ever less often, for minutes; whoever needs a connection tries again.
-            self._pool = AsyncConnectionPool(
-                self._url,
-                connection_class=Connection,
-                kwargs={
-                    "autocommit": True,
-                    "row_factory": dict_row,
-                    "connect_timeout": CONNECT_TIMEOUT,
-                    "prepare_threshold": None,
-                },
-                min_size=1,
-                max_size=POOL_SIZE,
-                timeout=CONNECT_TIMEOUT,
-                reconnect_timeout=CONNECT_TIMEOUT,
-                check=_check,
-                open=False,
-            )
-        await self._pool.open()
+            self._pool = _pools.setdefault(self._key(), Pool(self._url, self._pool_size))
+            self._pool.users += 1
         return self._pool
+
+    def _key(self) -> tuple[int, str]:
+        return id(asyncio.get_running_loop()), self._url
+
+
+async def _configure(connection: Connection) -> None:
+    await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}s'")
 
 
 def matching(column: str, filters: Filters) -> tuple[str, dict[str, object]]:
