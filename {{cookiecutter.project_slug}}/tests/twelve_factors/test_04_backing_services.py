@@ -24,10 +24,17 @@ SHARED = {
 
 @functools.cache
 def chosen_sdks() -> set[str]:
-    """The modules of declared packages that the lock holds for a choice alone: `# for: vector_db.qdrant`."""
+    """The modules of packages that the lock holds for choices alone: `# for: vector_db.qdrant`.
+
+    Those of packages that are declared, and those that nothing else brings, such as botocore with boto3.
+    """
     blocks = re.split(r"\n(?=[a-z0-9])", (home() / "requirements.lock").read_text())
-    of_the_core = {canonical(block) for block in blocks if re.search(r"# for: .*\bcore\b", block)}
-    return {module for module, packages in distributions().items() if packages & (RUNTIME - of_the_core)}
+    of_a_choice = {canonical(block) for block in blocks if not re.search(r"# for: .*\bcore\b", block)}
+    return {
+        module
+        for module, packages in distributions().items()
+        if packages & of_a_choice & RUNTIME or packages <= of_a_choice
+    }
 
 
 @functools.cache
