@@ -153,7 +153,8 @@ def test_without_uv_pip_brings_it_whatever_pip_was_told(tmp_path):
 def test_where_packages_come_from_is_passed_on_and_what_leads_elsewhere_is_not(makefile, tmp_path):
     shutil.copy(makefile, tmp_path / "Makefile")
     (tmp_path / "show.mk").write_text("include Makefile\nshow:\n\t@env\n")
-    others = {"GIT_DIR": "/dev/null/nowhere", "GIT_AUTHOR_NAME": "x", "PGSERVICE": "x", "CONDA_PREFIX": "/x", "PYTHONPATH": "/x"}
+    others = {"GIT_DIR": "/dev/null/nowhere", "GIT_AUTHOR_NAME": "x", "PGSERVICE": "x", "CONDA_PREFIX": "/x"}
+    others["PYTHONPATH"] = "/x"
     shown = make(tmp_path, "-f", "show.mk", "show", **ELSEWHERE, **others, **NETWORK).stdout
     passed = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     assert {name: passed.get(name) for name in NETWORK} == NETWORK

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CATALOG, CONTEXT, FACTORS, ROOT
+from conftest import CATALOG, CONTEXT, FACTORS, ROOT, SKELETON
 
 CHOSEN_FILES = {
     ".env.example",
@@ -78,6 +78,17 @@ def test_the_application_does_not_change_by_one_byte_between_choices(project, ba
     assert set(project.files()) - SERVERS == set(default.files())
     different = {name for name in default.files() if project.read(name) != default.read(name)}
     assert different <= CHOSEN_FILES
+
+
+@pytest.mark.parametrize("folder", ["unit", "browser", "attacks"])
+def test_what_looks_at_a_chosen_file_is_tested_in_every_combination(folder):
+    """These folders are tested in the covering projects only, so what they look at has to be the same everywhere."""
+    for file in (SKELETON / "tests" / folder).rglob("*.py"):
+        text = file.read_text("utf-8")
+        assert "chatbot.chosen" not in text, file
+        for parts in re.findall(r'home\(\)((?: / "[^"]+")+)', text):
+            looked_at = "/".join(re.findall(r'"([^"]+)"', parts))
+            assert not [name for name in CHOSEN_FILES if f"{name}/".startswith(f"{looked_at}/")], file
 
 
 @pytest.mark.parametrize(("factor", "folder"), FACTORS.items())

@@ -25,12 +25,19 @@ def canonical(name: str) -> str:
 @functools.cache
 def imported(file: Path) -> frozenset[str]:
     """The top-level modules that a file imports when it runs, at its top or inside its functions."""
-    return frozenset(name.partition(".")[0] for name in _imports(ast.parse(file.read_text())))
+    return frozenset(name.partition(".")[0] for name in _imports(parsed(file)))
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+@functools.cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -39,7 +46,7 @@ def _imports(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.Call) and "import_module" in map(_last_name, [node.func, *node.args]):
             # import_module("chromadb"), or to_thread(import_module, "chromadb")
             yield from (each.value for each in node.args if isinstance(each, ast.Constant))
-        yield from _imports(node)
+        waiting += ast.iter_child_nodes(node)
 
 
 def _last_name(node: ast.expr) -> str:
