@@ -73,9 +73,10 @@ class Postgres:
             done = subprocess.run(command, env=_environment(), capture_output=True, text=True, errors="replace")
         if done.returncode:
             raise ServiceError(f"PostgreSQL cannot make its database: {_reason(done.stderr)}")
-        # Who started it may log in, and nobody else.
+        # Who made it may log in, and root, who may everything; nobody else.
         (new / "pg_hba.conf").write_text("local all all peer map=owner\n")
-        (new / "pg_ident.conf").write_text(f'owner "{pwd.getpwuid(os.geteuid()).pw_name}" {ROLE}\n')
+        users = (pwd.getpwuid(os.geteuid()).pw_name, "root")
+        (new / "pg_ident.conf").write_text("".join(f'owner "{user}" {ROLE}\n' for user in users))
         give(new, NO_ONE_ELSE)
         new.rename(self._data)
 
