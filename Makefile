@@ -23,7 +23,7 @@ MOVED := $(shell test ! -e .venv/installed || $(BIN)/python -Ic 'import sys; sys
 .PHONY: demo test combo check batch lock choices matrix bench bench-choices clean moved
 
 demo: .venv/installed  ## generate the default chatbot, index its manual, answer one question
-	@rm -rf $(DEMO)
+	@rm -rf $(DEMO) 2>/dev/null || { echo "$(DEMO) is another user's: remove it as that user." >&2; exit 1; }
 	@$(BIN)/python -m cookiecutter . --no-input --default-config --output-dir $(DEMO)
 	@PATH="$$PWD/$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(DEMO)/cired-chatbot demo
 

@@ -22,7 +22,7 @@ from services.process import Folder, NotInstalled, Process, ServiceError
 __all__ = ["NotInstalled", "ServiceError", "start"]
 
 DATABASE = "DATABASE_URL"
-ADVICE = "Work as the user whose it is, or remove {}, which holds only what was indexed here."
+ADVICE = "work as that user, or remove the folder, which holds only what was indexed here."
 Server = Postgres | Process | Folder
 
 
@@ -39,8 +39,10 @@ def start(folder: Path, environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
                 # Held as long as this program lives, however it ends: the kernel releases it.
                 fcntl.flock(users, fcntl.LOCK_SH)
                 urls = _start(folder, servers)
-        except OSError as error:  # somebody else's folder, for one: another user's, or root's after `sudo make demo`
-            raise ServiceError(f"The services' folder cannot be used: {error}. {ADVICE.format(folder)}") from error
+        except PermissionError as error:  # another user's folder, or root's after `sudo make demo`
+            raise ServiceError(f"{folder} is another user's ({error}): {ADVICE}") from error
+        except OSError as error:
+            raise ServiceError(f"The services cannot be started: {error}") from error
         try:
             yield urls
         finally:

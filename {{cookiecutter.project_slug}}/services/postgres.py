@@ -6,7 +6,6 @@ folders to everybody when root starts it, and hands paths to a shell as they are
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import pwd
@@ -24,6 +23,7 @@ from urllib.parse import quote
 import psutil
 
 from services.account import NO_ONE_ELSE, NOBODY, command_prefix, give
+from services.plain_path import forget, plain_path
 from services.process import PATIENCE, ServiceError, put_on_file, running, stop
 
 PROGRAMS = "pginstall18"
@@ -31,8 +31,6 @@ PROGRAMS = "pginstall18"
 ROLE = "postgres"
 PORT = "5432"
 """Of the socket's name. Said on both sides, since PGPORT may say another."""
-LONGEST_SOCKET = 103
-"""Bytes of a socket's path, on the system that allows the fewest: macOS."""
 LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 """The same on each machine, also where the locale that the environment names is not installed."""
 PID, SOCKET_FOLDER, STATUS = 0, 4, 7
@@ -61,8 +59,7 @@ class Postgres:
         if self._child is not None:
             self._child.poll()  # lets Python know that it is over
             self._child = None
-        for folder in _short_folders(self._data):
-            shutil.rmtree(folder, ignore_errors=True)
+        forget(self._data)
 
     def _create(self) -> None:
         """Make the database beside its place, and put it there once it is whole: who is interrupted begins again."""
@@ -76,14 +73,15 @@ class Postgres:
             done = subprocess.run(command, env=_environment(), capture_output=True, text=True, errors="replace")
         if done.returncode:
             raise ServiceError(f"PostgreSQL cannot make its database: {_reason(done.stderr)}")
-        # Who started it may log in, and nobody else.
+        # Who made it may log in, and root, who may everything; nobody else.
         (new / "pg_hba.conf").write_text("local all all peer map=owner\n")
-        (new / "pg_ident.conf").write_text(f'owner "{pwd.getpwuid(os.geteuid()).pw_name}" {ROLE}\n')
+        users = (pwd.getpwuid(os.geteuid()).pw_name, "root")
+        (new / "pg_ident.conf").write_text("".join(f'owner "{user}" {ROLE}\n' for user in users))
         give(new, NO_ONE_ELSE)
         new.rename(self._data)
 
     def _spawn(self) -> psutil.Process:
-        place = {"unix_socket_directories": f'"{self._socket_folder()}"', "listen_addresses": "", "port": PORT}
+        place = {"unix_socket_directories": str(plain_path(self._data)), "listen_addresses": "", "port": PORT}
         options = [f"--{name}={value}" for name, value in place.items()]
         with self._log.open("wb") as log:
             # In a session of its own, so that Ctrl-C stops the bot first and the server after it.
@@ -112,26 +110,6 @@ class Postgres:
         except FileNotFoundError:
             lines = []
         return [line.strip() for line in lines] + [""] * (STATUS + 1)
-
-    def _socket_folder(self) -> Path:
-        """The data folder, which is closed to others; where its path does not do, a short one, closed too."""
-        folder = next(filter(_names_socket, (self._data, *_short_folders(self._data))))
-        if folder != self._data:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(mode=0o700)  # fails when it is there, and somebody else's
-            give(folder, self._data.stat().st_uid)
-        return folder
-
-
-def _names_socket(folder: Path) -> bool:
-    """Whether client and server can name a socket in it: a comma would part hosts, and the system has a limit."""
-    return not re.search('[,"]', str(folder)) and len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET
-
-
-def _short_folders(data: Path) -> list[Path]:
-    """For this user and project alone, in the temporary folder, or else in the one that every Unix has."""
-    name = f"chatbot-{os.geteuid()}-{hashlib.sha256(os.fsencode(data)).hexdigest()[:10]}"
-    return [Path(tempfile.gettempdir(), name), Path("/tmp", name)]  # noqa: S108 - not used if it is there already
 
 
 def _installed() -> Path:

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from chatbot.domain import ChatbotError
+from services.plain_path import forget, plain_path
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[1]
@@ -122,6 +123,7 @@ class Process:
 
     def stop(self) -> None:
         stop(self._pid)
+        forget(self.folder / "data")
         if self._child is not None:
             self._child.poll()  # lets Python know that it is over
             self._child = None
@@ -143,7 +145,8 @@ class Process:
         return port
 
     def _spawn(self) -> psutil.Process:
-        values = {"host": HOST, "port": self._port.read_text(), "spare": _free(0), "data": self.folder / "data"}
+        data = plain_path(self.folder / "data")
+        values = {"host": HOST, "port": self._port.read_text(), "spare": _free(0), "data": data}
         program, *arguments = (part.format(**values) for part in self.command.split())
         environ = {name: template.format(**values) for name, template in self.environ.items()}
         folders = [environ.get("PATH", ""), str(Path(sys.executable).parent), os.environ.get("PATH", "")]

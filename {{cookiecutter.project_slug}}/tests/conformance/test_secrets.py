@@ -135,7 +135,7 @@ if READS_FILES:
     def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
         write(tmp_path / "credentials", **URLS)
         (tmp_path / "credentials" / "LLM_API_KEY").write_bytes(b"\xff\xfe\xff")
-        assert "llm_api_key" in refused()
+        assert "credentials/LLM_API_KEY is not UTF-8 text" in refused()
 
 
 class Files:
