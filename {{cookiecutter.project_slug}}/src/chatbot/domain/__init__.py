@@ -23,6 +23,7 @@ from chatbot.domain.documents import (
     ParsedDocument,
     Passage,
     Point,
+    Reading,
     Scalar,
     Section,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "Passage",
     "PersonalRecord",
     "Point",
+    "Reading",
     "Question",
     "Rating",
     "Scalar",

@@ -27,6 +27,35 @@ class Section:
     """The headings above the text, outermost first, joined by « > »; empty when there are none."""
     page: int | None = None
     """1-based page number; None where the format has no pages."""
+    is_continued: bool = False
+    """Its first sentence began in the section before, on another page."""
+
+
+PARTIAL = 0.2
+"""Share of a file's words from which their absence is a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How much of a file's words were kept, by an extraction that knows nothing of how it was read."""
+
+    seen: int = 0
+    """Words in the file."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """How many of them are not in the passages, by reason: "hidden", "repeated lines"."""
+    notes: Sequence[str] = ()
+    """What else whoever added it should know: "read as Windows-1252"."""
+
+    @property
+    def is_partial(self) -> bool:
+        return sum(self.left_out.values()) > PARTIAL * self.seen
+
+    def __str__(self) -> str:
+        """E.g. "32 of 410 words left out: 20 hidden, 12 repeated lines; read as Windows-1252"; "" when all is well."""
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items())
+        missing = sum(self.left_out.values())
+        counts = [f"{missing:,} of {self.seen:,} words left out: {reasons}"] if missing else []
+        return "; ".join([*counts, *self.notes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +66,9 @@ class ParsedDocument:
     sections: Sequence[Section]
     language: Language
     metadata: Metadata = field(default_factory=dict)
+    """What the file says of itself, where it can be relied on: `authors` (strings), `year`, `journal`, `doi`."""
     pages: int = 1
+    reading: Reading = Reading()
 
 
 @dataclass(frozen=True, slots=True)

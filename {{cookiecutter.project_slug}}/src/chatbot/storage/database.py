@@ -26,6 +26,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from chatbot.domain import Filters, InvalidConfiguration, Unavailable
 
+TOO_MUCH = "54"
+"""The class of SQLSTATE that says that a statement goes beyond PostgreSQL's own limits."""
 CONNECT_TIMEOUT = 3
 """Seconds to connect, for a connection to come free, and for it to show that its server still answers."""
 FRESH = 0.5
@@ -124,6 +126,8 @@ class Database:
             async with (await self._opened()).connection() as connection:
                 yield connection
         except psycopg.OperationalError as error:
+            if error.sqlstate and error.sqlstate.startswith(TOO_MUCH):
+                raise  # it does answer, and would again what it has just said
             raise Unavailable("PostgreSQL", "check DATABASE_URL and that the server runs") from error
 
     async def _opened(self) -> AsyncConnectionPool[Connection]:
