@@ -148,8 +148,8 @@ class MemoryJobs:
     async def progress(self, id: str, fraction: float) -> None:
         self._set(id, progress=fraction)
 
-    async def succeed(self, id: str) -> None:
-        self._set(id, state="succeeded", progress=1.0)
+    async def succeed(self, id: str, note: str = "") -> None:
+        self._set(id, state="succeeded", progress=1.0, note=note or None)
 
     async def fail(self, id: str, error: str) -> None:
         self._set(id, state="failed", error=error)

@@ -31,6 +31,14 @@ class Section:
     """Its first sentence began in the section before, on another page."""
 
 
+def find_words(text: str, words: str) -> int | None:
+    """Where in the text these words begin, however they are spaced and broken; None when it has them not."""
+    bare = "".join(words.split())
+    places = [index for index, letter in enumerate(text) if not letter.isspace()]
+    found = "".join(text[index] for index in places).find(bare) if bare else -1
+    return None if found < 0 else places[found]
+
+
 PARTIAL = 0.2
 """Share of a file's words from which their absence is a warning."""
 
@@ -86,6 +94,7 @@ class Document:
     chunks: int = 0
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    reading: Reading = Reading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,18 @@ class Chunk:
     text: str
     heading: str
     page: int | None
+    """Where it begins; None where the format has no pages."""
     language: Language
+    page_breaks: tuple[int, ...] = ()
+    """Where it goes on overleaf, in pairs: an offset in `text`, and the page that begins there."""
+
+    def page_of(self, quote: str) -> int | None:
+        """The page on which words of the chunk begin, white space apart; that of the chunk when they are not in it."""
+        at = find_words(self.text, quote) if self.page_breaks else None
+        if at is None:
+            return self.page
+        pairs = zip(self.page_breaks[::2], self.page_breaks[1::2], strict=True)
+        return max((pair for pair in pairs if pair[0] <= at), default=(0, self.page))[1]
 
 
 @dataclass(frozen=True, slots=True)

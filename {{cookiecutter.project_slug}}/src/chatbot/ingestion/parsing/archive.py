@@ -132,3 +132,7 @@ def child(node: Element | None, *path: str) -> Element | None:
 
 def descendants(node: Element, *names: str) -> Iterator[Element]:
     return (each for each in node.iter() if local(each) in names)
+
+
+def has(node: Element, name: str) -> bool:
+    return next(descendants(node, name), None) is not None

@@ -10,7 +10,7 @@ from chatbot.ingestion.parsing.outline import one_line
 
 YEAR = re.compile(r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)")
 DOI = re.compile(r"\b10\.\d{4,9}/[-._;()/:<>\w]+[\w)]", re.IGNORECASE)
-NOBODY = re.compile(r"user|admin|administrator|owner|author|unknown|anonymous|root|python-docx|microsoft.*|.*\.\w{2,4}|.*@.*", re.I)
+NOBODY = re.compile(r"user|admin|administrator|owner|author|unknown|anonymous|root|python-\w+|openpyxl|xlsxwriter|apache poi.*|libreoffice.*|microsoft.*|.*\.\w{2,4}|.*@.*", re.I)
 """What programs write for want of a name."""
 MOST_AUTHORS = 500
 LONGEST = 200

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chatbot.domain import ParsedDocument
-from chatbot.ingestion.parsing.archive import Archive, Element, child, descendants, get, local
+from chatbot.ingestion.parsing.archive import Archive, Element, child, descendants, get, has, local
 from chatbot.ingestion.parsing.description import description, several
 from chatbot.ingestion.parsing.docx_styles import Numbering, Styles
 from chatbot.ingestion.parsing.outline import Outline, one_line
@@ -192,7 +192,7 @@ def _within(parent: Element, name: str) -> Iterator[Element]:
 def _best_alternative(node: Element) -> Element:
     """The version for newer programs, unless only the other has text."""
     choices = [each for each in node if local(each) in ("Choice", "Fallback")]
-    return next((each for each in choices if any(descendants(each, "t"))), choices[0] if choices else node)
+    return next((each for each in choices if has(each, "t")), choices[0] if choices else node)
 
 
 def _symbol(code: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from chatbot.ingestion.parsing.archive import Element, child, descendants, get, local
+from chatbot.ingestion.parsing.archive import Element, child, get, has, local
 
 OFF = ("0", "false", "off")
 HEADING = re.compile(r"(?:heading|titre|überschrift|título|titolo|kop)\s*([1-9])", re.IGNORECASE)
@@ -171,4 +171,4 @@ def _is_shaded(run: Element, paragraph: Element | None, properties: list[Element
     if paragraph is not None and child(paragraph, "pPr", "shd") is not None:
         return True
     around = {local(each) for each in run.iterancestors()}
-    return bool(around & {"tc", "txbxContent"}) or any(descendants(run.getroottree().getroot()[0], "background"))
+    return bool(around & {"tc", "txbxContent"}) or has(run.getroottree().getroot(), "background")

@@ -57,13 +57,29 @@ def read(content: bytes, name: str) -> ParsedDocument:
     tree = _tree(markup)
     outline = Outline()
     outline.read_as(encoding)
+    _fill(outline, tree)
+    title = tree.css_first("title")
+    outline.title = outline.title or _first_heading(tree) or (one_line(title.text()) if title is not None else "")
+    return outline.document(name, everything=everything(markup))
+
+
+def add(outline: Outline, markup: str) -> str:
+    """Add a page to an outline that has others; all text of it."""
+    _fill(outline, _tree(markup))
+    return everything(markup)
+
+
+def _fill(outline: Outline, tree: LexborHTMLParser) -> None:
     if tree.body is not None:
         reader = _Reader(outline, tree)
         for root in _roots(tree):
             reader.read(root)
-    title = tree.css_first("title")
-    outline.title = outline.title or _first_heading(tree) or (one_line(title.text()) if title is not None else "")
-    return outline.document(name, everything=_everything(markup))
+
+
+def links(markup: str) -> list[tuple[str, str]]:
+    """Target and text of each link."""
+    found = ((each.attributes.get("href") or "", one_line(each.text())) for each in _tree(markup).css("a[href]"))
+    return [(target, words) for target, words in found if words]
 
 
 def text(fragment: str) -> str:
@@ -120,7 +136,7 @@ def _first_heading(tree: LexborHTMLParser) -> str:
     return one_line(heading.text()) if heading is not None else ""
 
 
-def _everything(markup: str) -> str:
+def everything(markup: str) -> str:
     """All text of the page, by its tags alone."""
     body = COMMENTS.sub(" ", markup)
     return unescape(MARKUP.sub(" ", INLINE_MARKUP.sub("", re.sub(r"(?i)<t[dh]\b", " <td", body))))

@@ -46,6 +46,7 @@ MEDIA_TYPES = {
     ".tiff": TIFF,
 }
 SUFFIXES = frozenset(MEDIA_TYPES)
+IMAGES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 FORMATS = {
     PDF: "pdf",
     DOCX: "docx",

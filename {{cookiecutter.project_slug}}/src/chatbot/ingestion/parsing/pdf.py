@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatbot.domain import ParsedDocument, UnreadableDocument
 from chatbot.ingestion.parsing import pdf_layout
-from chatbot.ingestion.parsing.outline import Outline, one_line
+from chatbot.ingestion.parsing.outline import Outline, one_line, paragraphs
 from chatbot.ingestion.parsing.pdf_title import describe, title_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ PASSWORD_ERROR = 4
 NUMBERING = re.compile(r"^(?:(?:[\dIVX]+[.)]?)*\s+|(?:\d+[.)])+)")
 MOST_PAGES = 10_000
 """A few kilobytes can claim to be a million pages."""
+FEW_WORDS = 10
+"""Words of a page that is a picture, below which it is read by OCR: a stamp, a number."""
 WRAPPED = 4
 """Lines that a heading takes at most."""
 
@@ -49,12 +51,13 @@ class Page:
     hidden: str = ""
     remarks: Sequence[str] = ()
     is_meaningless: bool = False
+    read_by_ocr: str = ""
 
 
 def read(content: bytes, name: str) -> ParsedDocument:
     with _pdfium:
         properties, entries, pages = _extract(content, name)
-    if not any(page.lines for page in pages):
+    if not any(page.lines or page.read_by_ocr.strip() for page in pages):
         raise UnreadableDocument(_why_there_is_none(name, pages))
     outline = Outline()
     outline.title = title_of(properties.get("Title", ""), pages[0].lines)
@@ -63,6 +66,8 @@ def read(content: bytes, name: str) -> ParsedDocument:
     running = pdf_layout.Running([page.lines for page in pages])
     open_before = False
     for index, page in enumerate(pages):
+        for paragraph in paragraphs(page.read_by_ocr.split("\n")):
+            outline.add(paragraph, index + 1)
         lines = _without_running_lines(outline, page.lines, running)
         _fill(outline, lines, entries.get(index, []), index + 1, open_before)
         open_before = pdf_layout.ends_open(lines)
@@ -88,7 +93,7 @@ def _extract(content: bytes, name: str) -> tuple[dict[str, str], dict[int, list[
 
 
 def _page(pdf: PdfDocument, index: int) -> Page:
-    from chatbot.ingestion.parsing import pdf_forms
+    from chatbot.ingestion.parsing import ocr, pdf_forms
     from chatbot.ingestion.parsing.pdf_look import look, put_away
     from chatbot.ingestion.parsing.pdf_text import TextPage
 
@@ -102,7 +107,12 @@ def _page(pdf: PdfDocument, index: int) -> Page:
             text.close()
             text = TextPage(page.raw)
         if text.is_meaningless():
-            return Page([], everything, is_meaningless=True)
+            read = ocr.page_text(page.raw)
+            return Page([], read or everything, is_meaningless=not read.strip(), read_by_ocr=read)
+        if seen.is_picture and len(text.text.split()) < FEW_WORDS:
+            read = ocr.page_text(page.raw)
+            if len(read.split()) > len(text.text.split()):
+                return Page([], read, read_by_ocr=read)
         lines = pdf_layout.in_reading_order(text.lines(seen))
         form = pdf.formenv.raw if pdf.formenv else None
         added, remarks = pdf_forms.additions(page.raw, form, page.get_bbox())
@@ -147,7 +157,14 @@ def _note(outline: Outline, pages: Sequence[Page]) -> None:
         outline.leave_out("remarks", "\n".join(page.remarks))
         outline.leave_out("meaningless", page.everything if page.is_meaningless else "")
     unread = [index + 1 for index, page in enumerate(pages) if page.is_meaningless]
-    empty = [index + 1 for index, page in enumerate(pages) if not page.lines and not page.is_meaningless]
+    scanned = [index + 1 for index, page in enumerate(pages) if page.read_by_ocr.strip()]
+    empty = [
+        index + 1
+        for index, page in enumerate(pages)
+        if not page.lines and not page.is_meaningless and not page.read_by_ocr.strip()
+    ]
+    if scanned:
+        outline.note(f"{_pages(scanned)} read by OCR")
     if unread:
         outline.note(f"{_pages(unread)} without readable characters: export it again, or run OCR on it")
     if empty:
@@ -160,15 +177,19 @@ def _pages(numbers: Sequence[int]) -> str:
 
 
 def _without_running_lines(outline: Outline, lines: Sequence[Line], running: pdf_layout.Running) -> list[Line]:
-    kept = []
+    """Those that the page has for the first time come first, lest they stand in the midst of a sentence."""
+    first, kept = [], []
     for line in lines:
         if running.is_number(line):
             outline.leave_out("page numbers", line.text)
         elif running.is_repeated(line):
             outline.leave_out("repeated lines", line.text)
+        elif running.is_first(line):
+            line.is_alone = True
+            first.append(line)
         else:
             kept.append(line)
-    return kept
+    return [*first, *kept]
 
 
 def _fill(outline: Outline, lines: Sequence[Line], entries: Sequence[Entry], page: int, is_continued: bool) -> None:
@@ -194,9 +215,10 @@ def _blocks(lines: Sequence[Line], entries: Sequence[Entry]) -> Iterator[tuple[E
 def _cuts(lines: Sequence[Line], entries: Sequence[Entry]) -> list[tuple[int, int, Entry]]:
     """Where each heading is found, and how many lines it takes; 0 when only the outline says that it is there."""
     cuts: list[tuple[int, int, Entry]] = []
+    texts = [_bare(line.text) for line in lines] if entries else []
     start = 0
     for entry in entries:
-        found = _matching(lines, start, entry.text)
+        found = _matching(texts, start, _bare(entry.text))
         if found is None and entry.top is not None:
             below = (at for at, line in enumerate(lines) if at >= start and line.middle <= entry.top + 1)
             found = (next(below, len(lines)), 0)
@@ -206,16 +228,19 @@ def _cuts(lines: Sequence[Line], entries: Sequence[Entry]) -> list[tuple[int, in
     return cuts
 
 
-def _matching(lines: Sequence[Line], start: int, heading: str) -> tuple[int, int] | None:
+def _matching(texts: Sequence[str], start: int, wanted: str) -> tuple[int, int] | None:
     """The first lines that are the heading, which may be wrapped."""
-    wanted = _bare(heading)
-    for at in range(start, len(lines)):
-        for length in range(1, min(WRAPPED, len(lines) - at) + 1):
-            if _bare(pdf_layout.joined(lines[at : at + length])) == wanted:
+    for at in range(start, len(texts)):
+        text = ""
+        for length, line in enumerate(texts[at : at + WRAPPED], start=1):
+            text = text.removesuffix("-") + line
+            if text == wanted:
                 return at, length
+            if not wanted.replace("-", "").startswith(text.replace("-", "")):
+                break
     return None
 
 
-def _bare(heading: str) -> str:
-    """A heading without its number and blanks, for comparison."""
-    return "".join(NUMBERING.sub("", one_line(heading)).casefold().split())
+def _bare(text: str) -> str:
+    """Without its number and blanks, for comparison."""
+    return "".join(NUMBERING.sub("", text).casefold().split())

@@ -89,7 +89,7 @@ class Running:
     """The lines that pages share, in the same place: page numbers, headers and footers."""
 
     def __init__(self, pages: Sequence[Sequence[Line]]) -> None:
-        self._numbers, self._lines = set[int](), set[int]()
+        self._numbers, self._first, self._lines = set[int](), set[int](), set[int]()
         places: dict[str, list[tuple[int, Line]]] = defaultdict(list)
         labels: dict[int, list[tuple[int, Line]]] = defaultdict(list)
         for page, lines in enumerate(pages):
@@ -104,14 +104,18 @@ class Running:
         for same in places.values():
             for group in _by_place(same):
                 if len({page for page, _ in group}) >= enough:
+                    self._first.add(id(group[0][1]))
                     self._lines |= {id(line) for _, line in group[1:]}
 
     def is_number(self, line: Line) -> bool:
         return id(line) in self._numbers
 
+    def is_first(self, line: Line) -> bool:
+        """A line that later pages repeat: this page keeps it."""
+        return id(line) in self._first and id(line) not in self._lines
+
     def is_repeated(self, line: Line) -> bool:
-        """The first page that has it keeps it."""
-        return id(line) in self._lines and id(line) not in self._numbers
+        return id(line) in self._lines
 
 
 def _edges(lines: Sequence[Line]) -> list[Line]:
@@ -187,7 +191,8 @@ def _leading(lines: Sequence[Line]) -> float:
 def _margin(lines: Sequence[Line], index: int) -> tuple[float, float]:
     """Left and right edge of the column in which a line stands: those of the lines around it that overlap it."""
     line = lines[index]
-    around = [each for each in lines[max(index - 25, 0) : index + 25] if each.left < line.right and line.left < each.right]
+    near = lines[max(index - 25, 0) : index + 25]
+    around = [each for each in near if each is line or (each.left < line.right and line.left < each.right)]
     rights = sorted(each.right for each in around)
     return min(each.left for each in around), rights[int(0.9 * (len(rights) - 1) + 0.5)]
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pypdfium2.raw as pdfium
 
-from chatbot.ingestion.parsing import pdf_objects
+from chatbot.ingestion.parsing import drawing_time, pdf_objects
 from chatbot.ingestion.parsing.pdf_objects import UNPAINTED, Box, Surface, Text
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ WHOLE = 0.9
 OVERLAPPING = 0.25
 """Share of an object's box that others may cover, for both to be drawn at once."""
 MOST_DRAWINGS = 6
+PICTURE = 0.4
+"""Share of a page that pictures cover, from which it may be a scan."""
 CONTRAST = 48
 """By how much a scan's darkest and lightest pixels differ where there is a word."""
 
@@ -48,6 +50,8 @@ class Look:
     _pixels: Any = None
     _place: Any = None
     texts: Sequence[Text] = field(default=())
+    is_picture: bool = False
+    """Pictures cover much of the page."""
 
     def sees(self, box: Box) -> bool:
         if self._pixels is None:
@@ -60,9 +64,15 @@ def look(page: Any) -> Look:
     """Look at a page that pdfium holds. Nothing of it is changed: see `put_away`."""
     texts, surfaces = pdf_objects.read(page)
     box = _page_box(page)
+    is_picture = _area(surfaces) > PICTURE * (box[2] - box[0]) * (box[3] - box[1])
     if not texts or pdf_objects.are_plainly_seen(texts, surfaces, box):
-        return Look(texts=texts)
-    return _Drawings(page, texts, surfaces, box).compare()
+        return Look(texts=texts, is_picture=is_picture)
+    return replace(_Drawings(page, texts, surfaces, box).compare(), is_picture=is_picture)
+
+
+def _area(surfaces: Sequence[Surface]) -> float:
+    boxes = [surface.box for surface in surfaces if surface.is_picture]
+    return sum((right - left) * (top - bottom) for left, bottom, right, top in boxes)
 
 
 def put_away(texts: Sequence[Text]) -> None:
@@ -81,6 +91,8 @@ class _Drawings:
 
     def compare(self) -> Look:
         import numpy
+
+        drawing_time.take()
 
         empty = self._drawn([])
         changed = numpy.zeros(empty.shape[:2], dtype=bool)

@@ -45,7 +45,7 @@ class Text:
     """Of its font as it is drawn, in points."""
     box: Box
     is_plain: bool
-    """Dark, opaque, of a readable size, in no form, no layer, and not clipped."""
+    """Opaque, of a readable size and a font of outlines, in no form, no layer, and not clipped."""
     colour: Colour | None
 
 
@@ -129,11 +129,18 @@ def _text(item: Any, transform: Transform, in_form: bool) -> Text:
         and alpha == 255
         and points >= READABLE
         and not in_form
+        and (box[2] - box[0]) * (box[3] - box[1]) > 1  # glyphs may be drawn as nothing
+        and _has_outlines(item)
         and not pdfium.FPDFPageObj_HasTransparency(item)
         and not _may_be_off(item)
         and not _is_clipped(item, box)
     )
     return Text(item, mode, points, box, is_plain, colour)
+
+
+def _has_outlines(item: Any) -> bool:
+    """Whether the font is one of outlines, and no Type 3, whose glyphs may draw anything: that has no name."""
+    return bool(pdfium.FPDFFont_GetBaseFontName(pdfium.FPDFTextObj_GetFont(item), None, 0) > 1)
 
 
 def _may_be_off(item: Any) -> bool:

@@ -15,7 +15,6 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from chatbot.ingestion.parsing.outline import clean
 from chatbot.ingestion.parsing.pdf_look import Look
 from chatbot.ingestion.parsing.pdf_objects import Box
 
@@ -34,9 +33,9 @@ SMALLER = 0.9
 """Size of a superscript beside that of its line."""
 GAP = 12.0
 """Points between two pieces of a line from which they may be in two columns."""
-MEANINGLESS = 0.2
+MEANINGLESS = 0.5
 """Share of characters that are none, from which a page's fonts do not say what their glyphs mean."""
-SAMPLE = 400
+SAMPLE = 150
 
 
 @dataclass(slots=True)
@@ -92,9 +91,8 @@ class TextPage:
 
     def is_meaningless(self) -> bool:
         """Whether the fonts do not tell which characters their glyphs are, so that the text is none."""
-        shown = [index for index, letter in enumerate(self.text) if not letter.isspace() and letter not in HYPHENS]
-        step = max(len(shown) // SAMPLE, 1)
-        sample = shown[::step]
+        every = range(0, self._count, max(self._count // SAMPLE, 1))
+        sample = [index for index in every if not self.text[index].isspace() and self.text[index] not in HYPHENS]
         wrong = sum(_is_no_character(self.text[i]) or self._is_unmapped(i) for i in sample)
         return len(sample) > 20 and wrong > MEANINGLESS * len(sample)
 
@@ -129,7 +127,7 @@ class TextPage:
         cuts = self._cuts(shown, wide)
         for first, last in zip([0, *cuts], [*cuts, len(shown)], strict=True):
             one, other = shown[first], shown[last - 1]
-            text = clean("".join(letters[one : other + 1])).strip()
+            text = "".join(letters[one : other + 1]).strip()
             if not text:
                 continue
             is_last = last == len(shown)
@@ -209,21 +207,25 @@ class TextPage:
     def _set_superscripts_apart(self, letters: list[str]) -> None:
         """10³ and m² as they are; the mark of a note is no part of the word, or the number, before it."""
         for found in RAISED.finditer(self.text):
-            for index in range(max(found.start(), 1), found.end()):
-                if self._is_raised(index):
-                    before = "".join(letters[max(index - 20, 0) : index])
-                    blank = "" if UNIT.search(before) else " "
-                    for place in range(index, found.end()):
-                        letters[place] = letters[place].translate(SUPERSCRIPT)
-                    letters[index] = blank + letters[index]
-                    break
+            first, last = found.start(), found.end() - 1
+            if first == 0 or not self._is_raised(last, first if self.text[first - 1] in "([/ \n" else first - 1):
+                continue
+            index = next(at for at in range(first, last + 1) if self._is_raised(at, max(at - 1, 0)) or at == last)
+            blank = "" if UNIT.search("".join(letters[max(index - 20, 0) : index])) else " "
+            for place in range(index, last + 1):
+                letters[place] = letters[place].translate(SUPERSCRIPT)
+            letters[index] = blank + letters[index]
 
-    def _is_raised(self, index: int) -> bool:
-        size, before = (pdfium.FPDFText_GetFontSize(self._page, at) for at in (index, index - 1))
-        one, other = self.box(index), self.box(index - 1)
+    def _is_raised(self, index: int, base: int) -> bool:
+        """Whether a digit stands higher than the letter at `base`, and is smaller."""
+        if index == base:
+            return False
+        one, other = self.box(index), self.box(base)
         if one[1] <= other[1] + 0.1 * (other[3] - other[1]) or one[0] < other[0]:
             return False
-        return size <= SMALLER * before or one[3] - one[1] <= 0.85 * (other[3] - other[1])
+        sizes = [pdfium.FPDFText_GetFontSize(self._page, at) for at in (index, base)]
+        is_lower = one[3] - one[1] <= 0.85 * (other[3] - other[1]) and self.text[base].isalnum()
+        return sizes[0] <= SMALLER * sizes[1] or is_lower
 
 
 def _is_no_character(letter: str) -> bool:

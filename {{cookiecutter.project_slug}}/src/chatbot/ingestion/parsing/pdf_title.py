@@ -30,19 +30,20 @@ COPYRIGHT = re.compile(r"(?:©|\(c\)|copyright)\s*(?:by\s+)?[^\n\d]{0,40}((?:19|
 ARXIV = re.compile(r"arXiv:\d{4}\.\d{4,5}(?:v\d+)?\s+\[[\w.-]+\]\s+\d{1,2}\s+\w{3}\s+((?:19|20)\d\d)")
 MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|janv|févr|mars|avr|mai|juin|juil|août|sept|déc)[a-zéû]*\.?"
 DATED = re.compile(rf"(?:\d{{1,2}}(?:er|st|nd|rd|th)?\s+)?{MONTHS}\s+(?:\d{{1,2}},\s+)?((?:19|20)\d\d)", re.I)
-VOLUME = re.compile(r"[.”\"]\s*((?:[A-Z][\w'&-]*)(?:\s+[\w'&-]+){0,8}),\s*\d{1,4}\s*\(\d{1,4}\)")
+VOLUME = re.compile(r"[.”\"?!]\s*((?:[A-Z][\w'&-]*)(?:\s+[\w'&-]+){0,8}),\s*\d{1,4}\s*\(\d{1,4}\)")
 JOURNAL = re.compile(
     r"(?:The\s+)?(?:(?:[A-Z]\w+\s+){0,4}(?:Journal|Review|Letters|Annals|Bulletin|Transactions|Proceedings|Quarterly)"
     r"(?:\s+(?:of|on|in|for|the|and|&)\s+[A-Z][\w\s&-]{2,60})?|(?:Revue|Annales|Cahiers|Bulletin)\s+(?:d[eu']|des|de la)[\w\s'éèàâêîôûç-]{3,60})"
 )
 NAME = re.compile(r"(?:(?:[A-ZÀ-ÖØ-Þ](?:\.|[\w'’-]+)?|d[eiu]|da|van|von|der|den|la|le|el|al|bin|ter)\.?\s*){2,6}")
-MARKS = re.compile(r"[\s,]*[⁰¹²³⁴⁵⁶⁷⁸⁹*†‡§¶∗✉]+|(?<=[a-zà-ÿ])\d(?:\s?,\s?\d)*|\bORCID\S*")
+MARKS = re.compile(r"[\s,]*[⁰¹²³⁴⁵⁶⁷⁸⁹*†‡§¶∗✉]+(?:\s?,\s?\d{1,2}(?!\w))*|(?<=[a-zà-ÿ])\d(?:\s?,\s?\d)*|\bORCID\S*")
 NO_NAME = re.compile(
     r"\b(?:univers\w*|depart\w*|départ\w*|institut\w*|school|école|college|laborato\w*|center|centre|faculty|faculté|inc|ltd"
     r"|company|abstract|résumé|introduction|summary|report|rapport|working|paper|volume|version|draft|article|journal|page"
     r"|for|the|of|and|in|on|sur|pour|une?|les|des|dans|city|office|ministry|ministère|commission|committee|agency|agence)\b",
     re.I,
 )
+UNFINISHED = re.compile(r"(?:,|\band|&|\bet|\b[A-Z]\.)\s*$")
 TOP_LINES = 12
 """Lines below the title in which authors are looked for."""
 
@@ -86,14 +87,34 @@ def _title_lines(lines: Sequence[Line]) -> tuple[int, int]:
 
 
 def _authors(lines: Sequence[Line], title: str) -> list[str]:
-    """The names in the line below the title, when all of it is names."""
-    below = _below(lines, title)
-    for line in lines[below : below + 3] if below else ():
-        text = MARKS.sub(" ", line.text).strip(" ,;")
-        names = [one_line(part) for part in re.split(r"\s*[,;]\s*(?:and\s+|et\s+|&\s*)?|\s+(?:and|et|&)\s+", text) if part.strip()]
-        if names and all(NAME.fullmatch(name) and not NO_NAME.search(name) for name in names):
-            return names
+    """The names below the title, when all of a line, and of those that it goes on in, is names."""
+    start = _below(lines, title)
+    for first in range(start, min(start + 2, len(lines))) if start else ():
+        text, last = lines[first].text, first
+        while last + 1 < len(lines) and (UNFINISHED.search(text) or _goes_on(lines[last + 1].text)):
+            last += 1
+            text += f" {lines[last].text}"
+        names = _names(text)
+        if names:
+            return names if last + 1 == len(lines) or not _may_go_on(lines[last], lines[last + 1]) else []
     return []
+
+
+def _may_go_on(line: Line, after: Line) -> bool:
+    """Whether the next line may be more of the authors: there is no telling, so that none is safer than some."""
+    is_alike = abs(line.top - line.bottom - after.top + after.bottom) < 0.5
+    return is_alike and "," in after.text and not after.text[0].isdigit() and not NO_NAME.search(after.text)
+
+
+def _goes_on(line: str) -> bool:
+    return line.startswith(("and ", "& ", "et ")) or ("," in line and bool(_names(line)))
+
+
+def _names(text: str) -> list[str]:
+    """The names that a text consists of; none when it is not all names."""
+    parts = re.split(r"\s*[,;]\s*(?:and\s+|et\s+|&\s*)?|\s+(?:and|et|&)\s+", MARKS.sub(" ", text).strip(" ,;"))
+    names = [one_line(part) for part in parts if part.strip()]
+    return names if names and all(NAME.fullmatch(name) and not NO_NAME.search(name) for name in names) else []
 
 
 def _below(lines: Sequence[Line], title: str) -> int:

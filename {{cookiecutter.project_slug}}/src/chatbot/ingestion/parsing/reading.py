@@ -19,6 +19,8 @@ from chatbot.domain import Reading
 WORD = re.compile(r"[^\W_]+")
 BROKEN = re.compile("(?<=[^\\W\\d_])(?:[-\u2010\u00ad\ufffe\x02]\\s*\n\\s*|[\u00ad\ufffe\x02])(?=[a-z\u00df-\u00ff])")
 """A word that goes on in the next line."""
+MARKS = re.compile("[\u0300-\u036f\u0610-\u061a\u064b-\u065f]")
+"""What NFKD takes off letters."""
 UNEXPLAINED = "unexplained"
 
 
@@ -38,5 +40,7 @@ def weigh(everything: str, kept: Iterable[str], left_out: Mapping[str, Sequence[
 
 
 def _words(text: str) -> Counter[str]:
-    folded = unicodedata.normalize("NFKD", BROKEN.sub("", text)).casefold()
-    return Counter(WORD.findall("".join(c for c in folded if not unicodedata.combining(c)) if not folded.isascii() else folded))
+    text = BROKEN.sub("", text)
+    if not text.isascii():
+        text = MARKS.sub("", unicodedata.normalize("NFKD", text))
+    return Counter(WORD.findall(text.lower()))
