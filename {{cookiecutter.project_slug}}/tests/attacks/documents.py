@@ -8,6 +8,7 @@ from io import BytesIO
 from docx import Document
 from docx.shared import Pt, RGBColor
 
+WELL_KNOWN = "BT 0 g /F1 11 Tf 50 700 Td (Well known words, often read.) Tj ET"
 PDF_WAYS = {
     "rendering mode 3": "BT /F1 11 Tf 3 Tr 50 700 Td ({}) Tj ET",
     "rendering mode 7": "BT /F1 11 Tf 7 Tr 50 700 Td ({}) Tj ET",
@@ -37,8 +38,8 @@ PDF_WAYS = {
     "blended to nothing": "q /Screen gs BT /F1 11 Tf 50 700 Td ({}) Tj ET Q",
     "multiplied with paper": "q /Multiply gs BT 1 g /F1 11 Tf 50 700 Td ({}) Tj ET Q",
     "a soft mask": "q /Masked gs BT /F1 11 Tf 50 700 Td ({}) Tj ET Q",
-    "white over other text": "BT /F1 11 Tf 50 700 Td (Well known words, often read.) Tj ET BT 1 g /F1 11 Tf 50 700 Td ({}) Tj ET",
-    "white under other text": "BT 1 g /F1 11 Tf 50 700 Td ({}) Tj ET BT 0 g /F1 11 Tf 50 700 Td (Well known words, often read.) Tj ET",
+    "white over other text": f"{WELL_KNOWN} BT 1 g /F1 11 Tf 50 700 Td ({{}}) Tj ET",
+    "white under other text": f"BT 1 g /F1 11 Tf 50 700 Td ({{}}) Tj ET {WELL_KNOWN}",
     "outlined in white": "BT 1 Tr 1 G 1 g /F1 11 Tf 50 700 Td ({}) Tj ET",
     "a white separation": "/Ink cs 0 scn BT /F1 11 Tf 50 700 Td ({}) Tj ET",
     "glyphs that draw nothing": "BT /Blank 11 Tf 50 700 Td ({}) Tj ET",
@@ -124,7 +125,8 @@ WORD_WAYS = ("vanish", "tiny", "white")
 
 
 EXTRAS = """
-/ExtGState << /Clear << /ca 0 /CA 0 >> /Tint << /ca 0.06 /CA 0.06 >> /Half << /ca 0.5 /CA 0.5 >> /Faint << /ca 0.01 /CA 0.01 >> /Screen << /BM /Screen /ca 0 /CA 0 >>
+/ExtGState << /Clear << /ca 0 /CA 0 >> /Tint << /ca 0.06 /CA 0.06 >> /Half << /ca 0.5 /CA 0.5 >>
+/Faint << /ca 0.01 /CA 0.01 >> /Screen << /BM /Screen /ca 0 /CA 0 >>
 /Multiply << /BM /Multiply >> /Masked << /SMask << /S /Luminosity /G 9 0 R >> >> >>
 /XObject << /Form 6 0 R /Scan 7 0 R /White 8 0 R /Cover 10 0 R /OffForm 11 0 R >>
 /Properties << /Off 12 0 R /On 17 0 R >> /Pattern << /Paper 13 0 R >>
@@ -141,8 +143,9 @@ def pdf(visible: str, hidden: str, way: str) -> bytes:
     fonts = "/Font << /F1 3 0 R /Blank 14 0 R >>"
     pixel = "/Type /XObject /Subtype /Image /Width 1 /Height 1 /BitsPerComponent 8 /ColorSpace /DeviceGray"
     form = f"/Type /XObject /Subtype /Form {box} /Resources << {fonts} >>"
+    tile = "/TilingType 1 /BBox [0 0 9 9] /XStep 9 /YStep 9 /Resources << >>"
     objects = [
-        "<< /Type /Catalog /Pages 2 0 R /OCProperties << /OCGs [12 0 R 17 0 R] /D << /OFF [12 0 R] /Order [12 0 R] >> >> >>",
+        "<< /Type /Catalog /Pages 2 0 R /OCProperties << /OCGs [12 0 R 17 0 R] /D << /OFF [12 0 R] >> >> >>",
         "<< /Type /Pages /Count 1 /Kids [4 0 R] >>",
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
         f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << {fonts} {EXTRAS} >> /Contents 5 0 R >>",
@@ -154,7 +157,7 @@ def pdf(visible: str, hidden: str, way: str) -> bytes:
         _stream(form, "1 g 40 690 500 30 re f"),
         _stream(f"{form} /OC 12 0 R", f"BT /F1 11 Tf 50 700 Td ({text}) Tj ET"),
         "<< /Type /OCG /Name (Off) >>",
-        _stream("/PatternType 1 /PaintType 1 /TilingType 1 /BBox [0 0 9 9] /XStep 9 /YStep 9 /Resources << >>", "1 g 0 0 9 9 re f"),
+        _stream(f"/PatternType 1 /PaintType 1 {tile}", "1 g 0 0 9 9 re f"),
         "<< /Type /Font /Subtype /Type3 /FontBBox [0 0 1000 1000] /FontMatrix [0.001 0 0 0.001 0 0] /FirstChar 32 "
         f"/LastChar 126 /Widths [{'500 ' * 95}] /CharProcs << /none 15 0 R >> /Resources << >> "
         f"/Encoding << /Differences [32 {'/none ' * 95}] >> /ToUnicode 16 0 R >>",

@@ -53,9 +53,6 @@ def test_pdf(way: str) -> None:
         "BT 0 g /F1 11 Tf 50 700 Td ({}) Tj ET BT 0 g /F1 11 Tf 50.3 700 Td ({}) Tj ET",
         "q 0 0 0 rg 48 698 500 14 re f Q BT 1 1 0 rg /F1 8 Tf 50 700 Td ({}) Tj ET",
     ],
-    ids=["plain", "grey", "white on blue", "white on a picture", "outlined", "scaled up", "turned", "tinted box",
-         "half transparent", "striped row", "marked later", "marked before", "clipped around", "layer that is on", "red",
-         "pale", "pattern behind", "bold by printing twice", "yellow on black"],  # fmt: skip
 )
 def test_pdf_text_that_is_seen_stays(content: str) -> None:
     assert "Also to be read" in words(documents.pdf(SEEN, "Also to be read", content), "a.pdf")
@@ -72,7 +69,8 @@ def test_pdf_text_that_is_seen_in_part_is_read_in_part() -> None:
 def test_the_ocr_layer_of_a_scan_in_strips_is_its_text(strips: int) -> None:
     height = 842 // strips
     pictures = " ".join(f"q 595 0 0 {height} 0 {n * height} cm /Scan Do Q" for n in range(strips))
-    assert "Read by OCR" in words(documents.pdf(" ", "Read by OCR", f"{pictures} BT /F1 11 Tf 3 Tr 50 700 Td ({{}}) Tj ET"), "a.pdf")
+    page = f"{pictures} BT /F1 11 Tf 3 Tr 50 700 Td ({{}}) Tj ET"
+    assert "Read by OCR" in words(documents.pdf(" ", "Read by OCR", page), "a.pdf")
 
 
 def test_the_ocr_layer_of_a_book_smaller_than_the_page_is_its_text() -> None:
@@ -133,7 +131,7 @@ def test_html(way: str) -> None:
         '<p style="color:#fff; text-shadow: 0 0 2px #000">{}</p>',
         '<p style="background:url(sky.jpg); color:white">{}</p>',
         '<p style="color:rgb(120 120 120 / 90%)">{}</p>',
-        '<dialog open>{}</dialog>',
+        "<dialog open>{}</dialog>",
         "<details><summary>More</summary>{}</details>",
         "<form action=x><p>{}</p><input value=y></form>",
         "<article>One.</article><article>{}</article>",

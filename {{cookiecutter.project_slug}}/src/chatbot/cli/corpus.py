@@ -139,7 +139,9 @@ def list_(partial: bool, as_json: bool) -> None:
     from chatbot.ingestion.rebuild import every_document
 
     async def work(services: Services) -> list[Document]:
-        return [each async for each in every_document(services) if not partial or each.reading.is_partial or not each.chunks]
+        return [
+            each async for each in every_document(services) if not partial or each.reading.is_partial or not each.chunks
+        ]
 
     found = with_services(work)
     print_json(found) if as_json else show_documents(found)

@@ -14,6 +14,7 @@ from chatbot.domain.answers import (
 )
 from chatbot.domain.callers import ApiKey, Caller, Consent, PersonalRecord, Scope
 from chatbot.domain.documents import (
+    WHOLE,
     Chunk,
     Document,
     Filters,
@@ -40,6 +41,7 @@ from chatbot.domain.errors import (
 from chatbot.domain.jobs import Job, JobState
 
 __all__ = [
+    "WHOLE",
     "EXTRACTIVE",
     "Answer",
     "ApiKey",
@@ -67,9 +69,9 @@ __all__ = [
     "Passage",
     "PersonalRecord",
     "Point",
-    "Reading",
     "Question",
     "Rating",
+    "Reading",
     "Scalar",
     "Scope",
     "Section",

@@ -66,6 +66,10 @@ class Reading:
         return "; ".join([*counts, *self.notes])
 
 
+WHOLE = Reading()
+"""Nothing was left out, or nobody has looked."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """What a parser makes of one file."""
@@ -76,7 +80,7 @@ class ParsedDocument:
     metadata: Metadata = field(default_factory=dict)
     """What the file says of itself, where it can be relied on: `authors` (strings), `year`, `journal`, `doi`."""
     pages: int = 1
-    reading: Reading = Reading()
+    reading: Reading = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class Document:
     chunks: int = 0
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    reading: Reading = Reading()
+    reading: Reading = WHOLE
 
 
 @dataclass(frozen=True, slots=True)

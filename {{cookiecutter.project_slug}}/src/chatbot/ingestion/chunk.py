@@ -29,7 +29,9 @@ def chunk(document_id: str, parsed: ParsedDocument, size: int, overlap: int) -> 
             key = "\x1f".join((document_id, parsed.title, heading, ",".join(map(str, pages)), language, text))
             seen[key] = occurrence = seen.get(key, -1) + 1
             identity = sha256(f"{key}\x1f{occurrence}".encode()).hexdigest()[:32]
-            chunks.append(Chunk(identity, document_id, len(chunks), text, heading, pages[0], language, tuple(pages[1:])))
+            chunks.append(
+                Chunk(identity, document_id, len(chunks), text, heading, pages[0], language, tuple(pages[1:]))
+            )
     return chunks
 
 

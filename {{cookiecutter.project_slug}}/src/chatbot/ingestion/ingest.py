@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from chatbot.clients.fetch import Fetcher
 from chatbot.domain import (
+    WHOLE,
     Chunk,
     Document,
     InvalidConfiguration,
@@ -50,7 +51,7 @@ class IngestResult:
     pages: int
     chunks: int
     new_chunks: int
-    reading: Reading = Reading()
+    reading: Reading = WHOLE
 
 
 class Ingester:
@@ -148,8 +149,9 @@ class Ingester:
         known = set() if again else await self._documents.chunk_ids(id)
         new = [each for each in chunks if each.id not in known]
         await self._embed(index, new, parsed, metadata, progress)
-        found = {"title": parsed.title, "language": parsed.language, "metadata": metadata, "reading": parsed.reading}
-        await self._documents.describe(id, **found)
+        await self._documents.describe(
+            id, title=parsed.title, language=parsed.language, metadata=metadata, reading=parsed.reading
+        )
         try:
             await self._documents.replace_chunks(id, chunks, digest)
         except UnreadableDocument:  # removed meanwhile

@@ -20,7 +20,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from chatbot.domain import Chunk, Document, Hit, Language, Metadata, Passage, Reading, UnreadableDocument
+from chatbot.domain import WHOLE, Chunk, Document, Hit, Language, Metadata, Passage, Reading, UnreadableDocument
 from chatbot.storage.database import Database
 from chatbot.text.analysis import terms
 
@@ -155,7 +155,7 @@ class Documents:
         return None if row is None else row["content"]
 
     async def describe(
-        self, id: str, *, title: str, language: Language, metadata: Metadata, reading: Reading = Reading()
+        self, id: str, *, title: str, language: Language, metadata: Metadata, reading: Reading = WHOLE
     ) -> None:
         """Record what parsing found out."""
         values = {"id": id, "title": title, "language": language, "metadata": Jsonb(dict(metadata))}

@@ -66,7 +66,7 @@ _stemming = threading.local()
 
 
 def words(text: str) -> list[str]:
-    """The words and numbers of a text in lower case, in order: « cœur » as "coeur", Arabic and full width in one form."""
+    """The words and numbers of a text in lower case, in order: « cœur » as "coeur", Arabic letters in one form."""
     return [word[:LONGEST] for word in WORD.findall(unicodedata.normalize("NFKC", text).lower().translate(LIGATURES))]
 
 

@@ -19,7 +19,9 @@ from chatbot.ingestion.parsing.outline import one_line
 LARGEST = 200_000_000
 """Bytes a file may unpack to: a few kilobytes can claim to be gigabytes."""
 MOST_PARTS = 20_000
-TEXT_NODE = re.compile(r"<(?:\w+:)?(?:t|delText)(?:\s[^<>]*)?>([^<]*)</|</(?:\w+:)?(?:p|tc|tr)>|<(?:\w+:)?(?:tab|br|cr)\b")
+TEXT_NODE = re.compile(
+    r"<(?:\w+:)?(?:t|delText)(?:\s[^<>]*)?>([^<]*)</|</(?:\w+:)?(?:p|tc|tr)>|<(?:\w+:)?(?:tab|br|cr)\b"
+)
 FALLBACK = re.compile(r"<mc:Fallback\b.*?</mc:Fallback>", re.DOTALL)
 
 Element = Any

@@ -42,7 +42,8 @@ def _own_stdout() -> BinaryIO:
 
 
 def _limit(memory: int, seconds: int, drawing_seconds: int) -> None:
-    """Memory in bytes and processor time in seconds, with more for drawing (see drawing_time.py); no core file, no file written. Windows knows none of these."""
+    """Memory in bytes and processor time in seconds, with more for drawing (see drawing_time.py); no core file, no file
+    written. Windows knows none of these."""
     try:
         import resource
     except ImportError:

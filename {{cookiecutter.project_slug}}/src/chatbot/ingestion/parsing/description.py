@@ -10,7 +10,11 @@ from chatbot.ingestion.parsing.outline import one_line
 
 YEAR = re.compile(r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)")
 DOI = re.compile(r"\b10\.\d{4,9}/[-._;()/:<>\w]+[\w)]", re.IGNORECASE)
-NOBODY = re.compile(r"user|admin|administrator|owner|author|unknown|anonymous|root|python-\w+|openpyxl|xlsxwriter|apache poi.*|libreoffice.*|microsoft.*|.*\.\w{2,4}|.*@.*", re.I)
+NOBODY = re.compile(
+    r"user|admin|administrator|owner|author|unknown|anonymous|root|python-\w+|openpyxl|xlsxwriter|apache poi.*"
+    r"|libreoffice.*|microsoft.*|.*\.\w{2,4}|.*@.*",
+    re.I,
+)
 """What programs write for want of a name."""
 MOST_AUTHORS = 500
 LONGEST = 200
@@ -18,7 +22,9 @@ LONGEST = 200
 
 def description(authors: Iterable[str] = (), date: str = "", journal: str = "", doi: str = "") -> Metadata:
     """Only the keys that have a value: `authors`, a list; `year`, a number; `journal`; `doi`, without its address."""
-    names = [name for each in authors if (name := one_line(each)) and len(name) <= LONGEST and not NOBODY.fullmatch(name)]
+    names = [
+        name for each in authors if (name := one_line(each)) and len(name) <= LONGEST and not NOBODY.fullmatch(name)
+    ]
     found: dict[str, list[str] | int | str] = {}
     if names:
         found["authors"] = names[:MOST_AUTHORS]

@@ -15,7 +15,19 @@ from chatbot.ingestion.parsing.docx_styles import Numbering, Styles
 from chatbot.ingestion.parsing.outline import Outline, one_line
 
 BLOCKS = ("p", "tbl")
-DELETED = ("del", "moveFrom", "instrText", "delText", "delInstrText", "rPr", "pPr", "sectPr", "tblPr", "tcPr", "fldData")
+DELETED = (
+    "del",
+    "moveFrom",
+    "instrText",
+    "delText",
+    "delInstrText",
+    "rPr",
+    "pPr",
+    "sectPr",
+    "tblPr",
+    "tcPr",
+    "fldData",
+)
 CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t", "softHyphen": ""}
 NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes"}
 SEPARATORS = ("separator", "continuationSeparator", "continuationNotice")
@@ -41,7 +53,9 @@ def read(content: bytes, name: str) -> ParsedDocument:
     outline.title = outline.title or properties.get("title", "")
     outline.leave_out("comments", archive.all_text("word/comments"))
     cited = description(several(properties.get("creator", "")))  # its dates are those of the file
-    return outline.document(name, cited, everything=archive.all_text(main.rpartition("/")[0], r"/(?:glossary|theme|people)"))
+    return outline.document(
+        name, cited, everything=archive.all_text(main.rpartition("/")[0], r"/(?:glossary|theme|people)")
+    )
 
 
 class _Reader:
@@ -153,7 +167,9 @@ class _Reader:
             elif name == "rt":  # how to pronounce it
                 parts.append(f" ({self._text(node)}) ")
             elif name in ("del", "moveFrom"):
-                self._outline.leave_out("deleted", "".join(each.text or "" for each in descendants(node, "t", "delText")))
+                self._outline.leave_out(
+                    "deleted", "".join(each.text or "" for each in descendants(node, "t", "delText"))
+                )
             elif name not in DELETED:
                 parts.append(self._text(node))
         return "".join(parts)

@@ -23,7 +23,9 @@ LEVEL = re.compile(r"%([1-9])")
 
 class Styles:
     def __init__(self, root: Element | None) -> None:
-        self._styles = {get(style, "styleId"): style for style in (root if root is not None else ()) if local(style) == "style"}
+        self._styles = {
+            get(style, "styleId"): style for style in (root if root is not None else ()) if local(style) == "style"
+        }
         self._default = {
             get(style, "type"): id for id, style in self._styles.items() if get(style, "default") in ("1", "true", "on")
         }
@@ -91,7 +93,9 @@ class Numbering:
         abstract_id = get(child(number, "abstractNumId"), "val")
         levels = self._levels(abstract_id)
         counters = self._counters[abstract_id]
-        override = next((each for each in number if local(each) == "lvlOverride" and get(each, "ilvl") == str(level)), None)
+        override = next(
+            (each for each in number if local(each) == "lvlOverride" and get(each, "ilvl") == str(level)), None
+        )
         restart = get(child(override, "startOverride"), "val") if override is not None else None
         if restart and (list_id, level) not in self._restarted:
             self._restarted.add((list_id, level))
@@ -114,12 +118,18 @@ class Numbering:
 
     def _levels(self, abstract_id: str | None) -> dict[int, Element]:
         abstract = self._abstract.get(abstract_id)
-        found = {int(get(each, "ilvl") or 0): each for each in (abstract if abstract is not None else ()) if local(each) == "lvl"}
+        found = {
+            int(get(each, "ilvl") or 0): each
+            for each in (abstract if abstract is not None else ())
+            if local(each) == "lvl"
+        }
         link = get(child(abstract, "numStyleLink"), "val")
         if found or not link:
             return found
         linked = next((each for each in self._abstract.values() if get(child(each, "styleLink"), "val") == link), None)
-        return {int(get(each, "ilvl") or 0): each for each in (linked if linked is not None else ()) if local(each) == "lvl"}
+        return {
+            int(get(each, "ilvl") or 0): each for each in (linked if linked is not None else ()) if local(each) == "lvl"
+        }
 
 
 def _label(levels: dict[int, Element], level: int, counters: dict[int, int]) -> str:

@@ -27,8 +27,8 @@ def left() -> float:
 
 
 def take() -> None:
-    """Use the processor time that is kept for drawing: the hard limit, which has room for it. A process, too, may call it
-    between fork and exec. Windows knows no such limit."""
+    """Use the processor time that is kept for drawing: the hard limit, which has room for it. It may be called between
+    fork and exec, too. Windows knows no such limit."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 

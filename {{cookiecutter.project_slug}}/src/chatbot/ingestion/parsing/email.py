@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from email import policy
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.parser import BytesParser
 from email.utils import getaddresses, parsedate_to_datetime
 
@@ -55,7 +55,7 @@ def _fill(outline: Outline, message: EmailMessage, pieces: list[str], depth: int
             _attachment(outline, part, pieces, depth)
 
 
-def _add_body(outline: Outline, body: EmailMessage, pieces: list[str]) -> None:
+def _add_body(outline: Outline, body: MIMEPart, pieces: list[str]) -> None:
     content = body.get_payload(decode=True)
     if not isinstance(content, bytes):
         return
@@ -80,7 +80,11 @@ def _attachment(outline: Outline, part: EmailMessage, pieces: list[str], depth: 
         return
     name = one_line(part.get_filename() or "")
     content = part.get_payload(decode=True)
-    if not name or not isinstance(content, bytes) or part.get_content_disposition() == "inline" and part.get("Content-ID"):
+    if (
+        not name
+        or not isinstance(content, bytes)
+        or (part.get_content_disposition() == "inline" and part.get("Content-ID"))
+    ):
         return
     try:
         parsed = parse(content, name)

@@ -20,7 +20,11 @@ PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
 def read(content: bytes, name: str) -> ParsedDocument:
     archive = Archive(content, name, "EPUB book")
     container = archive.xml("META-INF/container.xml")
-    package = next((get(each, "full-path") or "" for each in descendants(container, "rootfile")), "") if container is not None else ""
+    package = (
+        next((get(each, "full-path") or "" for each in descendants(container, "rootfile")), "")
+        if container is not None
+        else ""
+    )
     root = archive.xml(package)
     if root is None:
         raise archive.damaged()
@@ -28,7 +32,9 @@ def read(content: bytes, name: str) -> ParsedDocument:
     items = {get(each, "id"): each for each in descendants(root, "item")}
     labels = _labels(archive, folder, items)
     outline = Outline()
-    described = {local(each): one_line(each.text or "") for each in descendants(root, "title", "date", "language", "identifier")}
+    described = {
+        local(each): one_line(each.text or "") for each in descendants(root, "title", "date", "language", "identifier")
+    }
     outline.title = described.get("title", "") or name
     everything: list[str] = []
     for reference in descendants(root, "itemref"):

@@ -25,19 +25,26 @@ DEEPEST = 10_000
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 CELLS = ("td", "th")
 INLINE_TAGS = """
-a abbr b bdi bdo big cite code data del dfn em font i img input ins kbd label mark nobr q s samp small span strike strong
-sub sup time tt u var wbr
+a abbr b bdi bdo big cite code data del dfn em font i img input ins kbd label mark nobr q s samp small span strike
+strong sub sup time tt u var wbr
 """
 INLINE = frozenset([*INLINE_TAGS.split(), *CELLS, "-text"])
-SILENT = frozenset("script style noscript template svg iframe head object audio video canvas datalist math-ml".split())
+SILENT_TAGS = """
+script style noscript template svg iframe head object audio video canvas datalist
+"""
+SILENT = frozenset(SILENT_TAGS.split())
 """What is no text of the page, whatever it holds."""
 FIELDS = ("select", "textarea", "option", "optgroup")
-ELEMENTS = INLINE | SILENT | {*BLOCK_TAGS.split(), *HEADINGS, *FIELDS} | {*"""
-body br button caption col colgroup dd dt form html hr input legend li link meta optgroup p picture pre progress rp rt
-ruby search source table tbody tfoot thead title tr track
-""".split()}  # fmt: skip
+OTHER_TAGS = """
+body br button caption col colgroup dd dt form html hr input legend li link meta p picture pre progress rp rt ruby
+search source table tbody tfoot thead title tr track
+"""
+ELEMENTS = frozenset([*INLINE, *SILENT, *FIELDS, *HEADINGS, *BLOCK_TAGS.split(), *OTHER_TAGS.split()])
+"""What a browser takes for markup."""
 MENU_ROLES = ("navigation", "menu", "menubar", "search", "toolbar")
-CONSENT = re.compile(r"cookie|consent|gdpr|rgpd|onetrust|didomi|tarteaucitron|axeptio|cybot|usercentrics", re.IGNORECASE)
+CONSENT = re.compile(
+    r"cookie|consent|gdpr|rgpd|onetrust|didomi|tarteaucitron|axeptio|cybot|usercentrics", re.IGNORECASE
+)
 LONGEST_BANNER = 150
 """Words; a page about cookies has more."""
 SECTIONING = ("article", "section", "blockquote", "main", "figure")
@@ -46,7 +53,9 @@ NOTE_MARK = re.compile(r"[\[(]?(?:\d{1,3}|[*†‡§]{1,3}|[a-z])[\])]?(?:[,;\s]
 EXPONENT = re.compile(r"[-+−]?\d{1,2}")
 UNIT = re.compile(r"(?:^|[\W\d_])[^\W\d_]{0,2}$|\d$")
 """A superscript after it is an exponent: 10³, 12 m², W·m⁻²."""
-COMMENTS = re.compile(r"<!--.*?-->|<(script|style|noscript|template|svg|iframe|title)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+COMMENTS = re.compile(
+    r"<!--.*?-->|<(script|style|noscript|template|svg|iframe|title)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE
+)
 INLINE_MARKUP = re.compile(rf"</?(?:{'|'.join({*INLINE_TAGS.split()} - {'sup'})})\b[^<>]*>", re.IGNORECASE)
 MARKUP = re.compile(r"<[^<>]*>")
 OPENED = re.compile(r"<([A-Za-z][A-Za-z0-9]*)\s[^<>]*>")
@@ -240,6 +249,8 @@ class _Reader:
             self._words.clear()
         elif tag in INLINE:
             return
+        elif tag == "caption" and self._rows is not None:
+            self._flush()
         elif tag == "table" and self._rows is not None:
             self._outline.table(self._rows)
             self._rows = None
@@ -263,7 +274,7 @@ class _Reader:
         before = "".join(self._words[-3:])[-20:]
         if EXPONENT.fullmatch(words) and UNIT.search(before) and node.css_first("a") is None:
             child = words.replace("−", "-").translate(SUPERSCRIPT)
-        elif NOTE_MARK.fullmatch(words) and (words[0] in "[(*†‡§0123456789") :
+        elif NOTE_MARK.fullmatch(words) and (words[0] in "[(*†‡§0123456789"):
             is_link = node.css_first("a") is not None or (node.parent is not None and node.parent.tag == "a")
             self._outline.leave_out("marks of notes", words if is_link else "")
             child = "" if is_link else f" {words.translate(SUPERSCRIPT)}"
@@ -283,7 +294,9 @@ class _Reader:
 
 def _is_data(table: LexborNode) -> bool:
     """A table with column names, unlike one that only lays out the page."""
-    return table.css_first("th") is not None and table.css_first("table table") is None and table.css_first("pre") is None
+    return (
+        table.css_first("th") is not None and table.css_first("table table") is None and table.css_first("pre") is None
+    )
 
 
 def _reason(node: LexborNode) -> str:
@@ -307,7 +320,9 @@ def _opens_something(button: LexborNode) -> bool:
     """A button that is the heading of what it opens, as in a list of questions."""
     words = one_line(button.text())
     attributes = button.attributes
-    opens = "aria-expanded" in attributes or "aria-controls" in attributes or "accordion" in (attributes.get("class") or "")
+    opens = (
+        "aria-expanded" in attributes or "aria-controls" in attributes or "accordion" in (attributes.get("class") or "")
+    )
     return _is_within(button, (*HEADINGS, "summary", "dt")) or words.endswith("?") or (opens and len(words.split()) > 2)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 from selectolax.lexbor import LexborNode
 from tinycss2.color4 import parse_color
@@ -85,7 +86,9 @@ class Eye:
         if own := {name: value for name, value in style.items() if name.startswith("--")}:
             variables = {**variables, **own}
         style = {name: resolved(value, variables) for name, value in style.items()}
-        look = replace(around, variables=variables, size=_font_size(style, around.size), **_paint(style, attributes, around))
+        look = replace(
+            around, variables=variables, size=_font_size(style, around.size), **_paint(style, attributes, around)
+        )
         if self._is_styled_elsewhere and (attributes.get("class") or attributes.get("id")):
             look = replace(look, background=None)
         if node.tag in FRAME:
@@ -100,7 +103,7 @@ class Eye:
         )
 
 
-def _paint(style: Declarations, attributes: dict[str, str | None], around: Look) -> dict[str, object]:
+def _paint(style: Declarations, attributes: dict[str, str | None], around: Look) -> dict[str, Any]:
     """Colour, background, shadow and indent."""
     colour = _colour(style.get("-webkit-text-fill-color") or style.get("color") or attributes.get("color") or "")
     background = around.background
@@ -119,7 +122,11 @@ def _paint(style: Declarations, attributes: dict[str, str | None], around: Look)
 def _is_out_of_sight(style: Declarations) -> bool:
     """Moved, shrunk or clipped away, with all that is in it."""
     get = style.get
-    if get("content-visibility") == "hidden" or NOTHING.search(get("transform", "")) or get("scale", "") in ("0", "0 0"):
+    if (
+        get("content-visibility") == "hidden"
+        or NOTHING.search(get("transform", ""))
+        or get("scale", "") in ("0", "0 0")
+    ):
         return True
     if CLIPPED.search(get("clip-path", "")) or TRANSPARENT_FILTER.search(get("filter", "")):
         return True
@@ -139,9 +146,16 @@ def _is_flat(style: Declarations) -> bool:
     overflow = " ".join(style.get(name, "") for name in ("overflow", "overflow-x", "overflow-y"))
     if "hidden" not in overflow and "clip" not in overflow:
         return False
-    for axis, logical, sides in (("height", "block-size", ("top", "bottom")), ("width", "inline-size", ("left", "right"))):
+    for axis, logical, sides in (
+        ("height", "block-size", ("top", "bottom")),
+        ("width", "inline-size", ("left", "right")),
+    ):
         sizes = [style[name] for name in (axis, f"max-{axis}", logical, f"max-{logical}") if name in style]
-        room = [style.get(f"min-{axis}", ""), style.get("padding", ""), *(style.get(f"padding-{each}", "") for each in sides)]
+        room = [
+            style.get(f"min-{axis}", ""),
+            style.get("padding", ""),
+            *(style.get(f"padding-{each}", "") for each in sides),
+        ]
         if any(_is_at_most(size, 1) for size in sizes) and all(_is_at_most(each or "0", 1) for each in room):
             return True
     return False
@@ -175,7 +189,9 @@ def _pixels(number: str, unit: str, size: float) -> float:
     """`size`: what em and % are of."""
     if unit == "%":
         return float(number) * size / 100
-    return float(number) * (PIXELS[unit] if unit in PIXELS else size / 2 if unit in ("ex", "ch") else size if unit else 1.0)
+    return float(number) * (
+        PIXELS[unit] if unit in PIXELS else size / 2 if unit in ("ex", "ch") else size if unit else 1.0
+    )
 
 
 def _number(value: str, default: float) -> float:

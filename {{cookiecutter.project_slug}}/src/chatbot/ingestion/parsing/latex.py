@@ -10,29 +10,19 @@ import unicodedata
 
 from chatbot.domain import ParsedDocument
 from chatbot.ingestion.parsing.description import description
+from chatbot.ingestion.parsing.latex_macros import ACCENTS, DROPPED, LETTERS
 from chatbot.ingestion.parsing.outline import Outline, clean, code, one_line
 from chatbot.ingestion.parsing.text import decode
 
-SECTIONS = {"part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5, "subparagraph": 6}
-ACCENTS = {"'": "\u0301", "`": "\u0300", "^": "\u0302", '"': "\u0308", "~": "\u0303", "=": "\u0304", ".": "\u0307",
-           "c": "\u0327", "v": "\u030c", "u": "\u0306", "H": "\u030b", "k": "\u0328", "r": "\u030a", "d": "\u0323",
-           "b": "\u0331"}  # fmt: skip
-LETTERS = {"oe": "œ", "OE": "Œ", "ae": "æ", "AE": "Æ", "ss": "ß", "o": "ø", "O": "Ø", "aa": "å", "AA": "Å", "l": "ł", "L": "Ł",
-           "i": "i", "j": "j", "dots": "…", "ldots": "…", "textellipsis": "…", "LaTeX": "LaTeX", "TeX": "TeX", "S": "§",
-           "P": "¶", "copyright": "©", "pounds": "£", "euro": "€", "texteuro": "€", "textdegree": "°", "degres": "°",
-           "og": "« ", "fg": " »", "guillemotleft": "«", "guillemotright": "»", "textendash": "–", "textemdash": "—",
-           "textquoteright": "’", "textquoteleft": "‘", "textbackslash": "\\", "ier": "er", "no": "n°", "numero": "n°",
-           "quad": " ", "qquad": " ", "newline": " ", "par": "\n\n", "textasciitilde": "~", "slash": "/",
-           "textunderscore": "_", "textbar": "|", "textless": "<", "textgreater": ">", "checkmark": "✓"}  # fmt: skip
-DROPPED = {"label": 1, "ref": 1, "eqref": 1, "pageref": 1, "autoref": 1, "cref": 1, "Cref": 1, "nameref": 1, "includegraphics": 1,
-           "vspace": 1, "hspace": 1, "usepackage": 1, "documentclass": 1, "bibliography": 1, "bibliographystyle": 1,
-           "pagestyle": 1, "thispagestyle": 1, "setlength": 2, "addtolength": 2, "hypersetup": 1, "textcolor": 1, "color": 1,
-           "href": 1, "colorbox": 1, "setcounter": 2, "addtocounter": 2, "pagenumbering": 1, "index": 1, "glsadd": 1,
-           "phantom": 1, "hphantom": 1, "vphantom": 1, "selectlanguage": 1, "graphicspath": 1, "fontsize": 2, "rule": 2,
-           "renewcommand": 2, "providecommand": 2, "newenvironment": 3, "newtheorem": 2, "theoremstyle": 1, "raisebox": 1,
-           "resizebox": 2, "scalebox": 1, "definecolor": 3, "bibitem": 1, "multicolumn": 2, "multirow": 2, "cline": 1,
-           "addbibresource": 1, "nocite": 1, "thanks": 0, "fontfamily": 1, "linespread": 1, "geometry": 1}  # fmt: skip
-"""Macros whose first arguments, so many, are no text."""
+SECTIONS = {
+    "part": 1,
+    "chapter": 1,
+    "section": 2,
+    "subsection": 3,
+    "subsubsection": 4,
+    "paragraph": 5,
+    "subparagraph": 6,
+}
 CITED = ("cite", "citep", "citet", "parencite", "textcite", "footcite", "autocite", "citeauthor", "citeyear")
 FILES = ("input", "include", "subfile", "import")
 VERBATIM = ("verbatim", "lstlisting", "minted", "Verbatim", "alltt")
@@ -48,7 +38,10 @@ TOKEN = re.compile(
     re.DOTALL,
 )
 TYPOGRAPHY = (("---", "—"), ("--", "–"), ("``", "“"), ("''", "”"), ("~", " "), ("<<", "«"), (">>", "»"))
-ACCENT = re.compile(r"\\([`'^\"~=.])\s*(?:\{\s*(\\?[A-Za-z])\s*\}|(\\[ij]\b[ \t]?|[A-Za-z]))|\\([cvuHkrdb])\s*(?:\{\s*(\\?[A-Za-z])\s*\}|\s(\w))")
+ACCENT = re.compile(
+    r"\\([`'^\"~=.])\s*(?:\{\s*(\\?[A-Za-z])\s*\}|(\\[ij]\b[ \t]?|[A-Za-z]))"
+    r"|\\([cvuHkrd])\s*(?:\{\s*(\\?[A-Za-z])\s*\}|\s(\w))"
+)
 MOST_EXPANSIONS = 20_000
 
 
@@ -62,7 +55,11 @@ def read(content: bytes, name: str) -> ParsedDocument:
     for file in dict.fromkeys(reader.files):
         outline.note(f"{file} is a file of its own, and not in it")
     body = source.partition("\\begin{document}")[2] or source
-    everything = re.sub(r"\\begin\{(?:tab|long)\w+\*?\}(?:\[\w*\])?\{[^{}]*\}|\\(?:begin|end|label|ref|href|input|include\w*|\w*cite\w*)\*?(?:\[[^\]]*\])*\{[^{}]*\}|\\[A-Za-z]+\*?(?:\[[^\]]*\])?", " ", body)
+    everything = re.sub(
+        r"\\begin\{(?:tab|long)\w+\*?\}(?:\[\w*\])?\{[^{}]*\}|\\(?:begin|end|label|ref|href|input|include\w*|\w*cite\w*)\*?(?:\[[^\]]*\])*\{[^{}]*\}|\\[A-Za-z]+\*?(?:\[[^\]]*\])?",
+        " ",
+        body,
+    )
     return outline.document(name, description(reader.authors, reader.date), everything=everything)
 
 
@@ -250,7 +247,11 @@ class _Reader:
             self._argument()
 
     def _table(self, text: str) -> None:
-        text = re.sub(r"\\(?:hline|toprule|midrule|bottomrule|endhead|endfirsthead|endfoot|endlastfoot)\b|\\c(?:mid|)line\S*", "", text)
+        text = re.sub(
+            r"\\(?:hline|toprule|midrule|bottomrule|endhead|endfirsthead|endfoot|endlastfoot)\b|\\c(?:mid|)line\S*",
+            "",
+            text,
+        )
         inner = _Reader(Outline(), text)
         while inner._next() in "[{" and inner._at < len(text):
             inner._options() if inner._next() == "[" else inner._argument()

@@ -66,7 +66,7 @@ def _front_matter(mark: str, text: str) -> dict[Any, Any] | None:
             return tomllib.loads(text)
         import yaml
 
-        found = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506: strings, lists and mappings, and nothing else
+        found = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 -- it knows strings, lists and mappings, and nothing else
     except Exception:  # PyYAML raises its own errors, and those of what it calls
         return None
     return found if isinstance(found, dict) else None

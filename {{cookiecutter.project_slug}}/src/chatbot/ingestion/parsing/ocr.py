@@ -19,6 +19,7 @@ DOTS = 200
 LONGEST_SIDE = 5000
 """Pixels."""
 
+
 @lru_cache(maxsize=1)
 def is_installed() -> str:
     """The path of the program; "" when there is none."""

@@ -26,8 +26,8 @@ def read(content: bytes, name: str) -> ParsedDocument:
         outline.add(header)
     reader.blocks(body)
     meta = archive.xml("meta.xml")
-    properties = {local(each): one_line(each.text or "") for each in (descendants(meta, "title", "initial-creator", "creator")
-                                                                        if meta is not None else ())}  # fmt: skip
+    found = descendants(meta, "title", "initial-creator") if meta is not None else ()
+    properties = {local(each): one_line(each.text or "") for each in found}
     outline.title = outline.title or properties.get("title", "")
     everything = "\n".join(_all_text(part) for part in [body, *reader.furniture])
     return outline.document(name, description([properties.get("initial-creator", "")]), everything=everything)
@@ -43,7 +43,9 @@ class _Reader:
     def around(self, styles: Element | None) -> list[str]:
         """The headers and footers of pages, each once."""
         self.furniture = [*descendants(styles, "header", "footer")] if styles is not None else []
-        texts = (one_line(" ".join(self._text(each) for each in descendants(part, "p", "h"))) for part in self.furniture)
+        texts = (
+            one_line(" ".join(self._text(each) for each in descendants(part, "p", "h"))) for part in self.furniture
+        )
         return [text for text in dict.fromkeys(texts) if text]
 
     def blocks(self, parent: Element, bullet: str = "") -> None:
@@ -142,7 +144,9 @@ def _hidden_styles(*roots: Element | None) -> set[str]:
 
 def _titles(root: Element) -> set[str]:
     """The names of styles of the document's title."""
-    based = {get(style, "name") or "" for style in descendants(root, "style") if get(style, "parent-style-name") == "Title"}
+    based = {
+        get(style, "name") or "" for style in descendants(root, "style") if get(style, "parent-style-name") == "Title"
+    }
     return {"Title", *based}
 
 

@@ -9,8 +9,8 @@ from itertools import zip_longest
 from pathlib import PurePath
 
 from chatbot.domain import Metadata, ParsedDocument, Section
-from chatbot.text.analysis import detect_language
 from chatbot.ingestion.parsing.reading import weigh
+from chatbot.text.analysis import detect_language
 from chatbot.text.sanitize import visible
 
 UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\u2060\ufffe\uffff]")
@@ -119,7 +119,7 @@ class Outline:
     def table(self, rows: Sequence[Sequence[str]], page: int | None = None) -> None:
         """Row by row; in a table that will be cut, each row has its column names, so that it can be quoted alone."""
         rows = [[one_line(cell) for cell in row] for row in rows if any(cell.strip() for cell in row)]
-        if sum(len(cell) for row in rows for cell in row) > LONG_TABLE and _has_names(rows):
+        if sum(len(cell) + 3 for row in rows for cell in row) > LONG_TABLE and _has_names(rows):
             self.add(" | ".join(rows[0]), page)
             for row in rows[1:]:
                 self.add(named(rows[0], row), page)
@@ -148,7 +148,10 @@ class Outline:
         self._keep_bare_heading()
         if len(self.title) > TITLE_CHARS:
             self._sections.insert(0, ("", None, False, [self.title]))
-        sections = [Section("\n\n".join(texts), *where) for *where, texts in self._sections]
+        sections = [
+            Section("\n\n".join(texts), heading, page, is_continued)
+            for heading, page, is_continued, texts in self._sections
+        ]
         if self.title and not sections:
             sections = [Section(self.title)]
         title = one_line(self.title or PurePath(name).stem)[:TITLE_CHARS]
@@ -162,9 +165,7 @@ class Outline:
             self._add(self._bare, self._page, self._path[:-1])
             self._bare = None
 
-    def _add(
-        self, text: str, page: int | None, path: Sequence[tuple[int, str]], is_continued: bool = False
-    ) -> None:
+    def _add(self, text: str, page: int | None, path: Sequence[tuple[int, str]], is_continued: bool = False) -> None:
         heading = " > ".join(title for _, title in path)
         if not self._sections or self._sections[-1][:2] != (heading, page):
             self._sections.append((heading, page, is_continued, []))
@@ -174,7 +175,9 @@ class Outline:
 def named(names: Sequence[str], row: Sequence[str]) -> str:
     """E.g. "Year: 1985 | Apples: 41": what is empty is left out."""
     return " | ".join(
-        f"{name}: {cell}" if name and name != cell else cell for name, cell in zip_longest(names, row, fillvalue="") if cell
+        f"{name}: {cell}" if name and name != cell else cell
+        for name, cell in zip_longest(names, row, fillvalue="")
+        if cell
     )
 
 

@@ -175,7 +175,7 @@ def _only_mentions(content: bytes, signature: bytes, kind: str) -> bool:
 def _is_binary(sample: bytes) -> bool:
     """Text has next to no control characters (NUL for one), whatever its encoding; a stray one is cleaned later."""
     controls = sum(sample.count(code) for code in range(32) if code not in b"\t\n\f\r\x1b")
-    return controls > max(1, len(sample) / 100)
+    return controls > max(2, len(sample) / 100)
 
 
 def _archive(content: bytes, expected: str) -> tuple[str, str]:

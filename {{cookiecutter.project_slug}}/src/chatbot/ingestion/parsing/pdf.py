@@ -141,7 +141,9 @@ def _top(destination: Any) -> float | None:
     mode, view = destination.get_view()
     if mode == pdfium.PDFDEST_VIEW_XYZ and len(view) > 1 and view[1]:
         return float(view[1])
-    return float(view[0]) if mode in (pdfium.PDFDEST_VIEW_FITH, pdfium.PDFDEST_VIEW_FITBH) and view and view[0] else None
+    return (
+        float(view[0]) if mode in (pdfium.PDFDEST_VIEW_FITH, pdfium.PDFDEST_VIEW_FITBH) and view and view[0] else None
+    )
 
 
 def _why_there_is_none(name: str, pages: Sequence[Page]) -> str:

@@ -24,7 +24,7 @@ MOST = 5_000
 
 
 def additions(page: Any, form: Any, box: Box) -> tuple[list[Line], list[str]]:
-    """The lines that fields and typed notes add to the page; and the remarks, which open on a click and are left out."""
+    """The lines that fields and typed notes add to the page; and the remarks, which only open on a click."""
     lines: list[Line] = []
     remarks: list[str] = []
     for annotation in _annotations(page):
@@ -47,7 +47,9 @@ def placed(lines: list[Line], added: list[Line]) -> list[Line]:
     """The lines of the page with those added, each behind its label: what stands left of it, or else above."""
     result = list(lines)
     for each in sorted(added, key=lambda line: (-line.middle, line.left)):
-        beside = [at for at, line in enumerate(result) if line.bottom < each.middle < line.top and line.left < each.left + 1]
+        beside = [
+            at for at, line in enumerate(result) if line.bottom < each.middle < line.top and line.left < each.left + 1
+        ]
         above = [at for at, line in enumerate(result) if line.middle >= each.middle]
         if beside:
             label = result[beside[-1]]
@@ -97,4 +99,11 @@ def _decoded(buffer: Any, length: int) -> str:
 
 def _is_on(area: Box, page: Box) -> bool:
     left, bottom, right, top = area
-    return right - left > 1 and top - bottom > 1 and left < page[2] and right > page[0] and bottom < page[3] and top > page[1]
+    return (
+        right - left > 1
+        and top - bottom > 1
+        and left < page[2]
+        and right > page[0]
+        and bottom < page[3]
+        and top > page[1]
+    )

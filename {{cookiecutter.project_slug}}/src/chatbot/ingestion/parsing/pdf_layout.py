@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from statistics import median
 
 from chatbot.ingestion.parsing.outline import BULLET
@@ -28,7 +29,7 @@ CROSSING = 0.2
 """Share of a page's lines that may cross the gutter: titles, figures."""
 PROSE = 0.4
 """Share of the lines in columns that begin in lower case, from which they are sentences and no table."""
-FINAL = ".!?:;…»”\""
+FINAL = '.!?:;…»”"'
 
 
 def in_reading_order(lines: Sequence[Line]) -> list[Line]:
@@ -61,7 +62,7 @@ def _gutter(lines: Sequence[Line]) -> float | None:
         if min(len(left), len(right)) < COLUMN or len(lines) - len(left) - len(right) > CROSSING * len(lines):
             continue
         sides = [line.left >= gutter for line in lines if line.right <= gutter + 1 or line.left >= gutter]
-        changes = sum(one != other for one, other in zip(sides, sides[1:], strict=False))
+        changes = sum(one != other for one, other in pairwise(sides))
         if changes > 0.5 * len(sides) and _are_prose([*left, *right]):
             return gutter
     return None
@@ -163,7 +164,9 @@ def ends_open(lines: Sequence[Line]) -> bool:
     if not lines:
         return False
     last = lines[-1]
-    return last.is_hyphenated or (last.text[-1] not in FINAL and not _is_short(last, _margin(lines, len(lines) - 1), 0.8))
+    return last.is_hyphenated or (
+        last.text[-1] not in FINAL and not _is_short(last, _margin(lines, len(lines) - 1), 0.8)
+    )
 
 
 def joined(lines: Sequence[Line]) -> str:
@@ -184,7 +187,7 @@ def joined(lines: Sequence[Line]) -> str:
 
 
 def _leading(lines: Sequence[Line]) -> float:
-    steps = [one.middle - two.middle for one, two in zip(lines, lines[1:], strict=False) if one.middle > two.middle + 1]
+    steps = [one.middle - two.middle for one, two in pairwise(lines) if one.middle > two.middle + 1]
     return median(steps) if steps else 0.0
 
 

@@ -1,9 +1,9 @@
 """Which text of a PDF's page a reader sees: the page is drawn with and without it, and the pixels are compared.
 
 Operators tell little: a colour may be that of what is behind it, text may be covered, clipped, in a layer that is off,
-beside the page. So where a page is not plainly seen (see pdf_objects.py), text that changes no pixel is hidden: it may be
-there to instruct a model. The exception is a scanned page, whose picture is what a reader sees: there the invisible layer
-of its OCR is the text.
+beside the page. So where a page is not plainly seen (see pdf_objects.py), text that changes no pixel is hidden: it may
+be there to instruct a model. The exception is a scanned page, whose picture is what a reader sees: there the invisible
+layer of its OCR is the text.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class _Drawings:
         if not area.size:
             return 0.0, 0.0
         along = 0 if area.shape[1] >= area.shape[0] else 1
-        return float(area.mean()), _reach(area.any(axis=along))
+        return float(area.mean()), _reach(area.max(axis=along))
 
     def _is_scan(self, unpainted: Sequence[Text], painted: int, empty: NDArray[Any]) -> bool:
         """Whether the invisible text is what a picture says: more of it than of other text, and ink where it stands."""

@@ -71,7 +71,11 @@ def read(page: Any) -> tuple[list[Text], list[Surface]]:
             texts.append(_text(item, transform, in_form))
         elif kind in (PATH, IMAGE, SHADING):
             box = _box(item, transform)
-            if box is None or (box[2] - box[0]) * (box[3] - box[1]) < SURFACE or (kind == PATH and not _is_filled(item)):
+            if (
+                box is None
+                or (box[2] - box[0]) * (box[3] - box[1]) < SURFACE
+                or (kind == PATH and not _is_filled(item))
+            ):
                 continue
             colour, alpha = _colour(item) if kind == PATH else (None, 255)
             is_solid = alpha == 255 and not pdfium.FPDFPageObj_HasTransparency(item)

@@ -1,7 +1,7 @@
 """The lines of a PDF's page, with where they stand, from pdfium's text page.
 
-Accents that TeX sets apart come back to their letters, superscripts off their words, and what the page hides is left out
-letter by letter where an object is hidden in part.
+Accents that TeX sets apart come back to their letters, superscripts off their words, and what the page hides is left
+out letter by letter where an object is hidden in part.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ ACCENTS = {"´": "\u0301", "`": "\u0300", "ˆ": "\u0302", "^": "\u0302", "¨": "
            "˛": "\u0328", "\u0301": "\u0301", "\u0300": "\u0300", "\u0302": "\u0302", "\u0308": "\u0308"}  # fmt: skip
 ACCENT = re.compile(f"[{''.join(map(re.escape, ACCENTS))}]")
 DOTLESS = {"ı": "i", "ȷ": "j"}
-RAISED = re.compile(r"(?<=[^\W_])\d{1,4}(?!\w)|(?<=[.,;:!?»”)])\d{1,3}(?=\s|$)|(?<=\d)[-−+]?\d{1,2}(?!\w)|\d{2,6}(?!\w)")
+RAISED = re.compile(
+    r"(?<=[^\W_])\d{1,4}(?!\w)|(?<=[.,;:!?»”)])\d{1,3}(?=\s|$)|(?<=\d)[-−+]?\d{1,2}(?!\w)|\d{2,6}(?!\w)"
+)
 UNIT = re.compile(r"(?:^|[\W\d_])[^\W\d_]{0,2}$|\d$")
 SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 SMALLER = 0.9
@@ -106,7 +108,10 @@ class TextPage:
         wide = self._gaps()
         lines: list[Line] = []
         start = 0
-        for end, hyphenated in [*((m.start(), m[0] in HYPHENS) for m in BREAK.finditer(self.text)), (self._count, False)]:
+        for end, hyphenated in [
+            *((m.start(), m[0] in HYPHENS) for m in BREAK.finditer(self.text)),
+            (self._count, False),
+        ]:
             if start < end:
                 self._add(lines, letters, start, end, hyphenated, wide)
             start = max(end + 1, start)

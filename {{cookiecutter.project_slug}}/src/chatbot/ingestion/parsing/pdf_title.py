@@ -24,16 +24,22 @@ NO_TITLE = re.compile(
 """What programs write for want of a title: « Microsoft Word - x.doc », "untitled", a file name, a number."""
 LARGER = 1.15
 """How much larger than the text a title is set."""
-PUBLISHED = re.compile(r"\b(?:published|publié|publication date|date of publication)\b[^\n]{0,25}?\b((?:19|20)\d\d)\b", re.I)
+PUBLISHED = re.compile(
+    r"\b(?:published|publié|publication date|date of publication)\b[^\n]{0,25}?\b((?:19|20)\d\d)\b", re.I
+)
 CITED = re.compile(r"\(((?:19|20)\d\d)[a-z]?\)")
 COPYRIGHT = re.compile(r"(?:©|\(c\)|copyright)\s*(?:by\s+)?[^\n\d]{0,40}((?:19|20)\d\d)\b", re.I)
 ARXIV = re.compile(r"arXiv:\d{4}\.\d{4,5}(?:v\d+)?\s+\[[\w.-]+\]\s+\d{1,2}\s+\w{3}\s+((?:19|20)\d\d)")
-MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|janv|févr|mars|avr|mai|juin|juil|août|sept|déc)[a-zéû]*\.?"
+MONTHS = (
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|janv|févr|mars|avr|mai|juin|juil|août|sept|déc)[a-zéû]*\.?"
+)
 DATED = re.compile(rf"(?:\d{{1,2}}(?:er|st|nd|rd|th)?\s+)?{MONTHS}\s+(?:\d{{1,2}},\s+)?((?:19|20)\d\d)", re.I)
 VOLUME = re.compile(r"[.”\"?!]\s*((?:[A-Z][\w'&-]*)(?:\s+[\w'&-]+){0,8}),\s*\d{1,4}\s*\(\d{1,4}\)")
 JOURNAL = re.compile(
     r"(?:The\s+)?(?:(?:[A-Z]\w+\s+){0,4}(?:Journal|Review|Letters|Annals|Bulletin|Transactions|Proceedings|Quarterly)"
-    r"(?:\s+(?:of|on|in|for|the|and|&)\s+[A-Z][\w\s&-]{2,60})?|(?:Revue|Annales|Cahiers|Bulletin)\s+(?:d[eu']|des|de la)[\w\s'éèàâêîôûç-]{3,60})"
+    r"(?:\s+(?:of|on|in|for|the|and|&)\s+[A-Z][\w\s&-]{2,60})?"
+    r"|(?:Revue|Annales|Cahiers|Bulletin)\s+(?:d[eu']|des|de la)"
+    r"[\w\s'éèàâêîôûç-]{3,60})"
 )
 NAME = re.compile(r"(?:(?:[A-ZÀ-ÖØ-Þ](?:\.|[\w'’-]+)?|d[eiu]|da|van|von|der|den|la|le|el|al|bin|ter)\.?\s*){2,6}")
 MARKS = re.compile(r"[\s,]*[⁰¹²³⁴⁵⁶⁷⁸⁹*†‡§¶∗✉]+(?:\s?,\s?\d{1,2}(?!\w))*|(?<=[a-zà-ÿ])\d(?:\s?,\s?\d)*|\bORCID\S*")

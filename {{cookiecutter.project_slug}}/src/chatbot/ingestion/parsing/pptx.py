@@ -35,7 +35,9 @@ def read(content: bytes, name: str) -> ParsedDocument:
     properties = archive.properties()
     outline.title = properties.get("title", "") or outline.title
     outline.leave_out("repeated on slides", archive.all_text("ppt/slides"))
-    everything = archive.all_text("ppt/slides/") + archive.all_text("ppt/notesSlides/") + archive.all_text("ppt/diagrams/data")
+    everything = (
+        archive.all_text("ppt/slides/") + archive.all_text("ppt/notesSlides/") + archive.all_text("ppt/diagrams/data")
+    )
     cited = description(several(properties.get("creator", "")))
     return outline.document(name, cited, pages=len(slides), everything=everything)
 
@@ -52,7 +54,9 @@ def _slide(outline: Outline, archive: Archive, part: str, slide: Element, number
         if _placeholder(shape) in FURNITURE:
             continue
         for table in descendants(shape, "tbl"):
-            outline.table([[_plain(cell) for cell in row if local(cell) == "tc"] for row in table if local(row) == "tr"])
+            outline.table(
+                [[_plain(cell) for cell in row if local(cell) == "tc"] for row in table if local(row) == "tr"]
+            )
         if not has(shape, "tbl"):
             for paragraph in descendants(shape, "p"):
                 outline.add(_paragraph(paragraph))
@@ -62,7 +66,11 @@ def _slide(outline: Outline, archive: Archive, part: str, slide: Element, number
             outline.add(_plain(point))
     for notes in archive.related(part, "notesSlide"):
         root = archive.xml(notes)
-        texts = [_plain(shape) for shape in (_shapes(root) if root is not None else ()) if _placeholder(shape) not in FURNITURE]
+        texts = [
+            _plain(shape)
+            for shape in (_shapes(root) if root is not None else ())
+            if _placeholder(shape) not in FURNITURE
+        ]
         if said := " ".join(filter(None, texts)):
             outline.add(f"Notes: {said}")
 

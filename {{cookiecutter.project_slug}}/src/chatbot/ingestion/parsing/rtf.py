@@ -1,4 +1,4 @@
-"""RTF: paragraphs, headings by their outline level, tables, notes; hidden text is left out. RTF 1.9.1, Microsoft 2008."""
+"""RTF (version 1.9.1): paragraphs, headings by their outline level, tables, notes; hidden text is left out."""
 
 from __future__ import annotations
 
@@ -10,20 +10,29 @@ from chatbot.ingestion.parsing.description import description, several
 from chatbot.ingestion.parsing.outline import Outline, one_line
 
 TOKEN = re.compile(rb"\\([a-z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\([^a-z])|([{}])|[\r\n]+|([^\\{}\r\n]+)")
-IGNORED = frozenset(
-    b"fonttbl colortbl stylesheet listtable listoverridetable revtbl rsidtbl generator pict object themedata colorschememapping"
-    b" latentstyles datastore xmlnstbl mmathPr wgrffmtfilter filetbl fldinst bkmkstart bkmkend shppict nonshppict objdata"
-    b" listpicture panose falt atnid atnauthor atnref atndate atrfstart atrfend pgdsctbl xe tc sp sn sv blipuid blipuid txe".split()
-)
+IGNORED_NAMES = b"""
+fonttbl colortbl stylesheet listtable listoverridetable revtbl rsidtbl generator pict object themedata fldinst bkmkstart
+colorschememapping latentstyles datastore xmlnstbl mmathPr wgrffmtfilter filetbl bkmkend shppict nonshppict objdata
+listpicture panose falt atnid atnauthor atnref atndate atrfstart atrfend pgdsctbl xe tc sp sn sv blipuid txe annotation
+"""
+IGNORED = frozenset(IGNORED_NAMES.split())
 """Destinations that hold no text of the document."""
-KEPT = frozenset(b"rtf footnote header headerl headerr headerf footer footerl footerr footerf shptxt shprslt fldrslt shp shpinst"
-                 b" listtext pntext info title author ud upr".split())  # fmt: skip
-SIGNS = {b"par": "\n", b"line": " ", b"tab": " ", b"cell": "\x1e", b"nestcell": "\x1e", b"row": "\x1f", b"nestrow": "\x1f",
-         b"emdash": "—", b"endash": "–", b"bullet": "•", b"lquote": "‘", b"rquote": "’", b"ldblquote": "“", b"rdblquote": "”",
-         b"emspace": " ", b"enspace": " ", b"sect": "\n", b"page": "\n", b"column": "\n"}  # fmt: skip
-CHARSETS = {0: "cp1252", 2: "cp1252", 77: "mac_roman", 128: "cp932", 129: "cp949", 134: "gb18030", 136: "big5", 161: "cp1253",
-            162: "cp1254", 163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874",
-            238: "cp1250"}  # fmt: skip
+KEPT_NAMES = b"""
+rtf footnote header headerl headerr headerf footer footerl footerr footerf shptxt shprslt fldrslt shp shpinst listtext
+pntext info title author ud upr
+"""
+KEPT = frozenset(KEPT_NAMES.split())
+SIGNS = {
+    **{b"par": "\n", b"sect": "\n", b"page": "\n", b"column": "\n", b"line": " ", b"tab": " "},
+    **{b"cell": "\x1e", b"nestcell": "\x1e", b"row": "\x1f", b"nestrow": "\x1f", b"emspace": " ", b"enspace": " "},
+    **{b"emdash": "—", b"endash": "–", b"bullet": "•", b"lquote": "‘", b"rquote": "’"},
+    **{b"ldblquote": "“", b"rdblquote": "”"},
+}
+CHARSETS = {
+    **{0: "cp1252", 2: "cp1252", 77: "mac_roman", 128: "cp932", 129: "cp949", 134: "gb18030", 136: "big5"},
+    **{161: "cp1253", 162: "cp1254", 163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251"},
+    **{222: "cp874", 238: "cp1250"},
+}
 FONT = re.compile(rb"\\f(\d+)[^{};]*?\\fcharset(\d+)")
 DEEPEST = 500
 SMALLEST = 3

@@ -4,7 +4,7 @@
     parsed = await sandbox.parse(content, "report.pdf")
 
 A file that crashes its parser, or is made to need far more than its size, is refused in one sentence like any other.
-The child gets the file and the limits, no setting and no secret; what comes back is JSON (see ingestion/parsing/child.py).
+The child gets the file and the limits, no setting and no secret; what comes back is JSON (see child.py).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 class Sandbox:
     def __init__(self, memory_mb: int, seconds: int, drawing_seconds: int = 0) -> None:
-        """`seconds` of processor time for a small file, and one more for each MB of a larger one; `drawing_seconds` when
-        pages have to be drawn."""
+        """`seconds` of processor time for a small file, and one more for each MB of a larger one; `drawing_seconds`
+        when pages have to be drawn."""
         self._memory = memory_mb * 1_000_000
         self._seconds = seconds
         self._drawing_seconds = drawing_seconds

@@ -34,6 +34,7 @@ FEW = 0.1
 SAMPLE = 200_000
 """Bytes that an unknown encoding is told from."""
 WESTERN = frozenset("éèêëàâäáãåçùûüúîïíìôöòóõœæñßøÉÈÊËÀÂÄÁÅÇÙÛÜÚÎÏÍÔÖÓŒÆÑØ’‘“”„«»–—…•€£°§²³½ªº·©®™¿¡\xa0\xad")
+FREQUENT = frozenset("éèàêçùôîûëïœâäöüßñáíóú’«»€")
 WESTERN_PAGES = ("cp1252", "mac_roman", "cp850")
 """Windows, the old Mac, DOS."""
 MOSTLY = 0.95
@@ -121,10 +122,10 @@ def _guessed(sample: bytes) -> str:
     It knows many languages, and takes a short French text for Polish or Turkish now and then: hence the order.
     """
     beyond_ascii = b"".join(NON_ASCII.findall(sample))
-    for page in WESTERN_PAGES:
-        letters = beyond_ascii.decode(page, errors="replace")
-        if sum(letter in WESTERN for letter in letters) >= MOSTLY * len(letters):
-            return page
+    letters = {page: beyond_ascii.decode(page, errors="replace") for page in WESTERN_PAGES}
+    western = [page for page, found in letters.items() if sum(map(WESTERN.__contains__, found)) >= MOSTLY * len(found)]
+    if western:
+        return max(western, key=lambda page: sum(map(FREQUENT.__contains__, letters[page])))
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample).best()

@@ -59,7 +59,12 @@ async def upload_document(
     request: Request,
     response: Response,
     services: ServicesParam,
-    file: Annotated[UploadFile | None, File(description="PDF, Word, PowerPoint, Excel, OpenDocument, EPUB, RTF, HTML, Markdown, CSV, e-mail, LaTeX or text.")] = None,
+    file: Annotated[
+        UploadFile | None,
+        File(
+            description="Of any type that can be read: PDF, Word, HTML, Markdown, text…"
+        ),
+    ] = None,
     url: Annotated[str | None, Form(description="In place of a file: where a worker is to fetch one.")] = None,
     metadata: Annotated[
         Json[MetadataBody] | None,

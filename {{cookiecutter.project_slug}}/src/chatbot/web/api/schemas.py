@@ -274,7 +274,9 @@ class ReadingView(_View):
     """How much of a file's words are in its passages."""
 
     seen: int = Field(description="Words in the file.")
-    left_out: dict[str, int] = Field(description="How many of them are in no passage, by reason.", examples=[{"hidden": 20}])
+    left_out: dict[str, int] = Field(
+        description="How many of them are in no passage, by reason.", examples=[{"hidden": 20}]
+    )
     notes: list[str] = Field(description="What else there is to know.", examples=[["read as Windows-1252"]])
     is_partial: bool = Field(description="More than a fifth was left out: somebody should look.")
 
