@@ -77,7 +77,7 @@ def test_pdf_keeps_a_running_header_once_and_no_page_number() -> None:
         "Only page two says this.",
         "Only page six says this.",
     ]
-    assert str(parsed.reading) == "6 of 27 words left out: 3 page numbers, 3 repeated lines"
+    assert str(parsed.reading) == "9 of 27 words left out: 3 page numbers, 6 repeated lines"
 
 
 def test_markdown_has_headings_lists_tables_code_and_metadata() -> None:

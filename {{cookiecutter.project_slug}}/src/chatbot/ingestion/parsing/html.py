@@ -51,7 +51,7 @@ SECTIONING = ("article", "section", "blockquote", "main", "figure")
 SUPERSCRIPT = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 NOTE_MARK = re.compile(r"[\[(]?(?:\d{1,3}|[*†‡§]{1,3}|[a-z])[\])]?(?:[,;\s]+\d{1,3})*")
 EXPONENT = re.compile(r"[-+−]?\d{1,2}")
-UNIT = re.compile(r"(?:^|[\W\d_])[^\W\d_]{0,2}$|\d$")
+UNIT = re.compile(r"(?:^|[\W\d_])[^\W\d_]{1,2}$|\d$")
 """A superscript after it is an exponent: 10³, 12 m², W·m⁻²."""
 COMMENTS = re.compile(
     r"<!--.*?-->|<(script|style|noscript|template|svg|iframe|title)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE

@@ -156,8 +156,8 @@ class Outline:
             sections = [Section(self.title)]
         title = one_line(self.title or PurePath(name).stem)[:TITLE_CHARS]
         language = detect_language(_sample(section.text for section in sections))
-        kept = [title, *dict.fromkeys(section.heading for section in sections), *(section.text for section in sections)]
-        reading = weigh(everything, kept, self._left_out, self._notes)
+        kept = [*dict.fromkeys(section.heading for section in sections), *(section.text for section in sections)]
+        reading = weigh(everything, kept, self._left_out, self._notes, title)
         return ParsedDocument(title, sections, language, metadata or {}, pages, reading)
 
     def _keep_bare_heading(self) -> None:

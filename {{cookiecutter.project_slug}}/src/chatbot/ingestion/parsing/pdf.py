@@ -95,6 +95,7 @@ def _extract(content: bytes, name: str) -> tuple[dict[str, str], dict[int, list[
 def _page(pdf: PdfDocument, index: int) -> Page:
     from chatbot.ingestion.parsing import ocr, pdf_forms
     from chatbot.ingestion.parsing.pdf_look import look, put_away
+    from chatbot.ingestion.parsing.pdf_objects import UNPAINTED
     from chatbot.ingestion.parsing.pdf_text import TextPage
 
     page = pdf[index]
@@ -102,11 +103,13 @@ def _page(pdf: PdfDocument, index: int) -> Page:
     text = TextPage(page.raw)
     try:
         everything = text.everything
+        draws_unread = not everything.strip() and any(each.mode not in UNPAINTED for each in seen.texts)
+        is_meaningless = draws_unread or text.is_meaningless()
         if seen.hidden:
             put_away(seen.hidden)
             text.close()
             text = TextPage(page.raw)
-        if text.is_meaningless():
+        if is_meaningless:
             read = ocr.page_text(page.raw)
             return Page([], read or everything, is_meaningless=not read.strip(), read_by_ocr=read)
         if seen.is_picture and len(text.text.split()) < FEW_WORDS:

@@ -197,7 +197,7 @@ def _margin(lines: Sequence[Line], index: int) -> tuple[float, float]:
     near = lines[max(index - 25, 0) : index + 25]
     around = [each for each in near if each is line or (each.left < line.right and line.left < each.right)]
     rights = sorted(each.right for each in around)
-    return min(each.left for each in around), rights[int(0.9 * (len(rights) - 1) + 0.5)]
+    return min(each.left for each in around), rights[int(0.75 * (len(rights) - 1) + 0.5)]
 
 
 def _is_short(line: Line, margin: tuple[float, float], share: float) -> bool:

@@ -27,9 +27,9 @@ ACCENTS = {"´": "\u0301", "`": "\u0300", "ˆ": "\u0302", "^": "\u0302", "¨": "
 ACCENT = re.compile(f"[{''.join(map(re.escape, ACCENTS))}]")
 DOTLESS = {"ı": "i", "ȷ": "j"}
 RAISED = re.compile(
-    r"(?<=[^\W_])\d{1,4}(?!\w)|(?<=[.,;:!?»”)])\d{1,3}(?=\s|$)|(?<=\d)[-−+]?\d{1,2}(?!\w)|\d{2,6}(?!\w)"
+    r"(?<=[^\W_])\d{1,4}(?!\w)|(?<=[.,;:!?»”)])\d{1,3}(?=\s|$)|(?<=[^\W_])[-−+]\d{1,2}(?!\w)|\d{2,6}(?!\w)"
 )
-UNIT = re.compile(r"(?:^|[\W\d_])[^\W\d_]{0,2}$|\d$")
+UNIT = re.compile(r"(?:^|[\W\d_])[^\W\d_]{1,2}$|\d$")
 SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 SMALLER = 0.9
 """Size of a superscript beside that of its line."""

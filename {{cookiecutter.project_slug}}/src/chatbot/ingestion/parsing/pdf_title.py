@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -79,12 +80,15 @@ def _title_lines(lines: Sequence[Line]) -> tuple[int, int]:
     """First and last of the lines, in the upper part of the page, that are set largest; else the first line."""
     if not lines:
         return 0, 0
-    sizes = sorted(line.top - line.bottom for line in lines)
-    usual, middle = sizes[len(sizes) // 2], (min(line.bottom for line in lines) + max(line.top for line in lines)) / 2
+    middle = (min(line.bottom for line in lines) + max(line.top for line in lines)) / 2
     upper = [at for at, line in enumerate(lines) if line.middle >= middle and any(map(str.isalpha, line.text))]
     largest = max(upper, key=lambda at: round(lines[at].top - lines[at].bottom, 1), default=0)
     height = lines[largest].top - lines[largest].bottom
-    if height < LARGER * usual:
+    others: Counter[float] = Counter()
+    for line in lines:
+        if line.top - line.bottom < 0.95 * height:
+            others[line.top - line.bottom] += len(line.text)
+    if not others or height < LARGER * max(others, key=others.__getitem__):
         return 0, 1
     end = largest + 1
     while end < len(lines) and abs(lines[end].top - lines[end].bottom - height) < 0.05 * height:

@@ -24,10 +24,22 @@ MARKS = re.compile("[\u0300-\u036f\u0610-\u061a\u064b-\u065f]")
 UNEXPLAINED = "unexplained"
 
 
-def weigh(everything: str, kept: Iterable[str], left_out: Mapping[str, Sequence[str]], notes: Sequence[str]) -> Reading:
-    """Words are compared as they are found: without case, accents or line breaks, with how often they occur."""
+def weigh(
+    everything: str,
+    kept: Iterable[str],
+    left_out: Mapping[str, Sequence[str]],
+    notes: Sequence[str],
+    title: str = "",
+) -> Reading:
+    """Words are compared as they are found: without case, accents or line breaks, with how often they occur.
+
+    `title`: kept beside the text, in which it may stand as well.
+    """
     seen = _words(everything)
-    missing = seen - _words("\n".join(kept))
+    found = _words("\n".join(kept))
+    missing = seen - found
+    if not (heading := _words(title)) <= found:
+        missing -= heading
     reasons = {}
     for reason, texts in left_out.items():
         explained = missing & _words("\n".join(texts))
