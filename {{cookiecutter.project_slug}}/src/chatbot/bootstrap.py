@@ -98,7 +98,7 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
     retriever = part("retriever", lambda: Retriever(documents, lexical, vectors, embed, index, s.lexical_weight))
     answerer = part("answerer", lambda: Answerer(retriever, model, s.passages, Extractive()))
     max_bytes = int(s.max_document_mb * 1_000_000)
-    sandbox = Sandbox(s.parse_memory_mb, s.parse_seconds)
+    sandbox = Sandbox(s.parse_memory_mb, s.parse_seconds, s.parse_drawing_seconds)
     ingester = part(
         "ingester",
         lambda: Ingester(

@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     parse_seconds: int = Field(
         default=3, ge=1, le=600, description="Processor seconds to read one document, and one more for each MB of it"
     )
+    parse_drawing_seconds: int = Field(
+        default=120, ge=0, le=3600, description="Seconds more to draw pages: to see which text shows, and for OCR"
+    )
     fetch_timeout: float = Field(default=30, gt=0, le=600, description="Seconds to get the document at a URL")
     fetch_ports: Annotated[str, Field(pattern="^[0-9]{1,5}(,[0-9]{1,5})*$")] = Field(
         default="80,443", description="Ports that URLs may name, with commas"

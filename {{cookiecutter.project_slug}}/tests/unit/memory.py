@@ -149,8 +149,8 @@ class MemoryJobs:
     async def progress(self, id: str, fraction: float) -> None:
         self._set_running(id, progress=fraction)
 
-    async def succeed(self, id: str) -> None:
-        self._set_running(id, state="succeeded", progress=1.0)
+    async def succeed(self, id: str, note: str = "") -> None:
+        self._set_running(id, state="succeeded", progress=1.0, note=note or None)
 
     async def fail(self, id: str, error: str) -> None:
         self._set_running(id, state="failed", error=error)

@@ -198,9 +198,22 @@ def test_an_ingestion_says_what_became_of_each_file(world: World) -> None:
     assert result.exit_code == 1
     assert result.stdout.startswith("3 files: 2 new, 0 changed, 0 unchanged, 1 failed; 4 chunks (4 new); 2 pages in ")
     assert result.stdout.endswith("; 1 file skipped\n")
-    assert [line.split()[0] for line in result.stderr.splitlines()] == ["new", "new", "docs/empty.md:"]
+    assert [line.split()[0] for line in result.stderr.splitlines()] == ["new", "new", "docs/empty.md:", "skipped"]
+    assert result.stderr.endswith("docs/film.mp4: files of type .mp4 cannot be read\n")
     Path("docs/empty.md").unlink()
     assert run("ingest", "docs").stdout.startswith("2 files: 0 new, 0 changed, 2 unchanged, 0 failed; 4 chunks; in ")
+
+
+def test_what_was_left_out_is_said_everywhere(world: World) -> None:
+    Path("page.html").write_bytes(b"<p>The pool opens at ten.</p><p hidden>" + b"secret " * 20 + b"</p>")
+    said = "20 of 25 words left out: 20 hidden"
+    assert f"WARNING: {said}" in run("ingest", "page.html").stderr
+    assert said in run("jobs", "list").stdout
+    assert f"WARNING: {said}" in run("documents", "list").stdout
+    write(a=NOTE)
+    run("ingest", "a.md")
+    shown = json.loads(run("documents", "list", "--partial", "--json").stdout)
+    assert [(each["source"], each["reading"]["left_out"]) for each in shown] == [("page.html", {"hidden": 20})]
 
 
 def test_an_ingestion_as_json(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -286,17 +287,46 @@ async def all_of(outcomes: AsyncIterator[corpus.Outcome]) -> list[corpus.Outcome
     return [outcome async for outcome in outcomes]
 
 
-def test_supported_files_are_found_in_folders_and_the_rest_is_counted(folder: Path) -> None:
+def test_supported_files_are_found_in_folders_and_the_rest_is_named(folder: Path) -> None:
+    (folder / "~$b.docx").touch()
+    (folder / "logo.png").touch()
+    (folder / "away").symlink_to(folder / "sub")
+    (folder / "gone.md").symlink_to(folder / "nowhere")
     collected = corpus.files([folder, folder / "b.md"], base=folder)
     assert [item.source for item in collected.items] == ["b.md", "sub/a.md"]
-    assert collected.skipped == 3
+    assert {each.source: each.reason for each in collected.skipped} == {
+        ".git": "hidden",
+        "away": "a linked folder: name it to have it read",
+        "film.mp4": "files of type .mp4 cannot be read",
+        "gone.md": "a broken link",
+        "logo.png": "a picture: name it to have its text read",
+        "sub/.hidden.md": "hidden",
+        "~$b.docx": "the lock file of an open document",
+    }
+    assert [item.source for item in corpus.files([folder / "logo.png", folder / "away"], folder).items] == [
+        "logo.png",
+        "away/a.md",
+    ]
     with pytest.raises(ChatbotError, match="nowhere"):
         corpus.files([folder / "nowhere"], base=folder)
 
 
-def test_a_source_is_relative_below_the_base_and_absolute_elsewhere(folder: Path) -> None:
-    assert corpus.source_of(folder / "sub" / ".." / "b.md", folder) == "b.md"
-    assert corpus.source_of(folder / "b.md", folder / "sub") == (folder / "b.md").as_posix()
+def test_a_source_never_says_where_a_file_lies(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    papers = folder.rename(folder.with_name("papers"))
+    elsewhere = papers / "sub"
+    assert corpus.source_of(papers / "sub" / ".." / "b.md", papers) == "b.md"
+    assert corpus.source_of(papers / "b.md", elsewhere) == "b.md"
+    assert corpus.source_of(papers / "sub" / "a.md", papers / ".git", papers) == "papers/sub/a.md"
+    monkeypatch.chdir(papers)
+    assert corpus.source_of(Path("sub/a.md"), papers / ".git", Path(".")) == "papers/sub/a.md"
+    assert corpus.source_of(papers / "b.md", elsewhere, papers, "reports/2024") == "reports/2024/b.md"
+    assert corpus.source_of(papers / "b.md", elsewhere, papers / "b.md", "reports") == "reports/b.md"
+
+
+def test_a_file_has_one_name_whatever_system_wrote_it(folder: Path) -> None:
+    (folder / "re\u0301sume\u0301.md").write_bytes(NOTE)
+    Path(os.fsdecode(os.fsencode(folder) + b"/not\xe9.md")).write_bytes(NOTE)
+    assert {"résumé.md", "noté.md"} < {item.source for item in corpus.files([folder], folder).items}
 
 
 async def test_a_file_that_cannot_be_read_does_not_stop_the_others(world: World, folder: Path) -> None:

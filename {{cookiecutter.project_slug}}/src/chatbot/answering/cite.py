@@ -74,16 +74,16 @@ class Checker:
 
 
 def _citation(number: int, claim: str, passage: Passage) -> Citation:
-    chunk = passage.chunk
+    chunk, quote = passage.chunk, _quote(claim, passage)
     return Citation(
         number=number,
         chunk_id=chunk.id,
         document_id=chunk.document_id,
         title=passage.title,
         source=passage.source,
-        page=chunk.page,
+        page=chunk.page_of(quote),
         heading=chunk.heading,
-        quote=_quote(claim, passage),
+        quote=quote,
     )
 
 

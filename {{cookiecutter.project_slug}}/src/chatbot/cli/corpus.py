@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chatbot.cli.shared import as_json, exit_if_failed, print_json, through_queue, with_services
-from chatbot.domain import ChatbotError
+from chatbot.domain import ChatbotError, Document
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
@@ -20,30 +21,37 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--remove", is_flag=True, help="Take these files and URLs, or all in these folders, out of the bot.")
+@click.option("--name", default="", help="What their sources begin with, in place of the folder's name.")
 @through_queue
 @as_json
-def ingest(paths: tuple[str, ...], remove: bool, through_queue: bool, as_json: bool) -> None:
+def ingest(paths: tuple[str, ...], remove: bool, name: str, through_queue: bool, as_json: bool) -> None:
     """Make the files in PATHS, all below folders, and what URLs hold, findable. What is unchanged is left alone.
 
     \b
     Examples:
       chatbot ingest report.pdf papers/
       chatbot ingest https://example.org/report.pdf
+      chatbot ingest /srv/share/p2024 --name papers
       chatbot ingest papers/ --remove
     """
+    from chatbot import settings
     from chatbot.ingestion import corpus
 
+    home = settings.home()
     urls = [path for path in paths if "://" in path]
     folders = [Path(path) for path in paths if path not in urls]
     if remove:
-        sources = [*urls, *(corpus.source_of(path, Path.cwd()) for path in folders)]
+        # The path as it is, too: sources of earlier releases were that, outside of the project.
+        absolute = [Path(os.path.abspath(path)).as_posix() for path in folders]
+        sources = [*urls, *(corpus.source_of(path, home, path, name) for path in folders), *absolute]
         removed = with_services(lambda services: remove_absent(services, corpus.below(sources), set()))
         click.echo(json.dumps({"removed": removed}) if as_json else f"{len(removed)} documents removed")
     else:
-        found = corpus.files(folders, Path.cwd())
+        found = corpus.files(folders, home, name)
         collected = corpus.Collected([*found.items, *corpus.urls(urls)], found.skipped)
         if not collected.items:
-            raise ChatbotError(f"Nothing to ingest: {collected.skipped} files there, none of a type that can be read.")
+            reasons = "; ".join(dict.fromkeys(f"{each.source}: {each.reason}" for each in collected.skipped[:5]))
+            raise ChatbotError(f"Nothing to ingest: {len(collected.skipped)} files there. {reasons}".strip())
         outcomes = with_services(lambda services: ingest_collected(services, collected, through_queue, as_json))
         exit_if_failed(outcomes)
 
@@ -94,7 +102,9 @@ async def ingest_collected(
         async for outcome in flow(services, collected.items, progress.watch):
             outcomes.append(outcome)
             progress.done(outcome)
-    text = summary(outcomes, collected.skipped, progress.seconds)
+        for each in collected.skipped:
+            progress.skipped(each)
+    text = summary(outcomes, len(collected.skipped), progress.seconds)
     print_json({"summary": text, "skipped": collected.skipped, "documents": outcomes}) if as_json else click.echo(text)
     return outcomes
 
@@ -107,3 +117,31 @@ async def remove_absent(services: Services, belongs: Callable[[Any], bool], pres
     for document in gone:
         await services.ingester.remove(document.id)
     return [document.source for document in gone]
+
+
+@click.group()
+def documents() -> None:
+    """Look at what the bot answers from.
+
+    Example: chatbot documents list
+    """
+
+
+@documents.command("list")
+@click.option("--partial", is_flag=True, help="Only those of which much was left out, or nothing can be found.")
+@as_json
+def list_(partial: bool, as_json: bool) -> None:
+    """List the documents, and what was left out of each.
+
+    Example: chatbot documents list --partial
+    """
+    from chatbot.cli.output import show_documents
+    from chatbot.ingestion.rebuild import every_document
+
+    async def work(services: Services) -> list[Document]:
+        return [
+            each async for each in every_document(services) if not partial or each.reading.is_partial or not each.chunks
+        ]
+
+    found = with_services(work)
+    print_json(found) if as_json else show_documents(found)

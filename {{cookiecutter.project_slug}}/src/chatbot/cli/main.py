@@ -49,6 +49,7 @@ for command in (
     questions.ask,
     questions.search,
     corpus.ingest,
+    corpus.documents,
     run.run,
     users.export_user,
     users.erase_user,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatbot.domain import Answer, ApiKey, Chunk, Citation, Job, Passage
+from chatbot.domain import Answer, ApiKey, Chunk, Citation, Document, Job, Passage
 
 if TYPE_CHECKING:
     from chatbot.ingestion.corpus import Outcome
@@ -37,7 +37,15 @@ def show_jobs(jobs: Sequence[Job]) -> None:
     for job in jobs:
         created = f"{job.created_at:%Y-%m-%d %H:%M}" if job.created_at else ""
         line = f"{job.id}  {job.state:<9}  {job.progress:>4.0%}  attempts {job.attempts}  {created}  {job.kind}"
-        click.echo(f"{line}  {job.error}" if job.error else line)
+        said = job.error or job.note
+        click.echo(f"{line}  {said}" if said else line)
+
+
+def show_documents(documents: Sequence[Document]) -> None:
+    for document in documents:
+        click.echo(f"{document.id}  {document.chunks:>5} chunks  {document.source}")
+        if said := str(document.reading):
+            click.echo(f"    {'WARNING: ' if document.reading.is_partial else ''}{said}")
 
 
 def show_keys(keys: Sequence[ApiKey]) -> None:

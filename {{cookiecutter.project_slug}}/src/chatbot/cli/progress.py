@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from chatbot.ingestion.corpus import Outcome
+    from chatbot.ingestion.corpus import Outcome, Skipped
 
 
 class Progress:
@@ -47,10 +47,14 @@ class Progress:
         self._finished += 1
         self._pages += outcome.pages
         self._show(outcome.source)
+        note = f"; {'WARNING: ' if outcome.is_partial else ''}{outcome.note}" if outcome.note else ""
         if outcome.error:
             self._say(f"{outcome.source}: {outcome.error}")
-        elif not self._bar:
-            self._say(f"{outcome.state:<9}  {outcome.source}  {outcome.chunks} chunks")
+        elif note or not self._bar:
+            self._say(f"{outcome.state:<9}  {outcome.source}  {outcome.chunks} chunks{note}")
+
+    def skipped(self, each: Skipped) -> None:
+        self._say(f"skipped    {each.source}: {each.reason}")
 
     def _show(self, source: str) -> None:
         if self._bar and self._task is not None:

@@ -14,6 +14,7 @@ from chatbot.domain.answers import (
 )
 from chatbot.domain.callers import ApiKey, Caller, Consent, PersonalRecord, Scope
 from chatbot.domain.documents import (
+    WHOLE,
     Chunk,
     Document,
     Filters,
@@ -23,6 +24,7 @@ from chatbot.domain.documents import (
     ParsedDocument,
     Passage,
     Point,
+    Reading,
     Scalar,
     Section,
 )
@@ -39,6 +41,7 @@ from chatbot.domain.errors import (
 from chatbot.domain.jobs import Job, JobState
 
 __all__ = [
+    "WHOLE",
     "EXTRACTIVE",
     "Answer",
     "ApiKey",
@@ -68,6 +71,7 @@ __all__ = [
     "Point",
     "Question",
     "Rating",
+    "Reading",
     "Scalar",
     "Scope",
     "Section",

@@ -27,6 +27,47 @@ class Section:
     """The headings above the text, outermost first, joined by « > »; empty when there are none."""
     page: int | None = None
     """1-based page number; None where the format has no pages."""
+    is_continued: bool = False
+    """Its first sentence began in the section before, on another page."""
+
+
+def find_words(text: str, words: str) -> int | None:
+    """Where in the text these words begin, however they are spaced and broken; None when it has them not."""
+    bare = "".join(words.split())
+    places = [index for index, letter in enumerate(text) if not letter.isspace()]
+    found = "".join(text[index] for index in places).find(bare) if bare else -1
+    return None if found < 0 else places[found]
+
+
+PARTIAL = 0.2
+"""Share of a file's words from which their absence is a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How much of a file's words were kept, by an extraction that knows nothing of how it was read."""
+
+    seen: int = 0
+    """Words in the file."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """How many of them are not in the passages, by reason: "hidden", "repeated lines"."""
+    notes: Sequence[str] = ()
+    """What else whoever added it should know: "read as Windows-1252"."""
+
+    @property
+    def is_partial(self) -> bool:
+        return sum(self.left_out.values()) > PARTIAL * self.seen
+
+    def __str__(self) -> str:
+        """E.g. "32 of 410 words left out: 20 hidden, 12 repeated lines; read as Windows-1252"; "" when all is well."""
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items())
+        missing = sum(self.left_out.values())
+        counts = [f"{missing:,} of {self.seen:,} words left out: {reasons}"] if missing else []
+        return "; ".join([*counts, *self.notes])
+
+
+WHOLE = Reading()
+"""Nothing was left out, or nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +78,9 @@ class ParsedDocument:
     sections: Sequence[Section]
     language: Language
     metadata: Metadata = field(default_factory=dict)
+    """What the file says of itself, where it can be relied on: `authors` (strings), `year`, `journal`, `doi`."""
     pages: int = 1
+    reading: Reading = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +98,7 @@ class Document:
     chunks: int = 0
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    reading: Reading = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +111,18 @@ class Chunk:
     text: str
     heading: str
     page: int | None
+    """Where it begins; None where the format has no pages."""
     language: Language
+    page_breaks: tuple[int, ...] = ()
+    """Where it goes on overleaf, in pairs: an offset in `text`, and the page that begins there."""
+
+    def page_of(self, quote: str) -> int | None:
+        """The page on which words of the chunk begin, white space apart; that of the chunk when they are not in it."""
+        at = find_words(self.text, quote) if self.page_breaks else None
+        if at is None:
+            return self.page
+        pairs = zip(self.page_breaks[::2], self.page_breaks[1::2], strict=True)
+        return max((pair for pair in pairs if pair[0] <= at), default=(0, self.page))[1]
 
 
 @dataclass(frozen=True, slots=True)

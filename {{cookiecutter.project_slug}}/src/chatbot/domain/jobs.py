@@ -25,6 +25,8 @@ class Job:
     """0 to 1."""
     error: str | None = None
     """One sentence for the person who asked; never holds document text or secrets."""
+    note: str | None = None
+    """What whoever added the document should know of how it was read, though it succeeded."""
     idempotency_key: str | None = None
     request_id: str | None = None
     """The HTTP request that it was made for, as the logs know it."""

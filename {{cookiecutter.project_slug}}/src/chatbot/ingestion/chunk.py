@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import groupby
 from math import ceil
+from typing import Any
 
 from chatbot.domain import Chunk, ParsedDocument, Section
 from chatbot.text.analysis import detect_language, sentence_spans
@@ -23,12 +24,14 @@ def chunk(document_id: str, parsed: ParsedDocument, size: int, overlap: int) -> 
     chunks: list[Chunk] = []
     seen: dict[str, int] = {}
     for heading, group in groupby(parsed.sections, key=lambda section: section.heading):
-        for text, page in _pieces([*group], size, min(overlap, size // 2)):
+        for text, pages in _pieces([*group], size, min(overlap, size // 2)):
             language = detect_language(text, parsed.language)
-            key = "\x1f".join((document_id, parsed.title, heading, str(page), language, text))
+            key = "\x1f".join((document_id, parsed.title, heading, ",".join(map(str, pages)), language, text))
             seen[key] = occurrence = seen.get(key, -1) + 1
             identity = sha256(f"{key}\x1f{occurrence}".encode()).hexdigest()[:32]
-            chunks.append(Chunk(identity, document_id, len(chunks), text, heading, page, language))
+            chunks.append(
+                Chunk(identity, document_id, len(chunks), text, heading, pages[0], language, tuple(pages[1:]))
+            )
     return chunks
 
 
@@ -37,13 +40,17 @@ def indexed_text(title: str, chunk: Chunk) -> str:
     return "\n".join(part for part in (title, chunk.heading, chunk.text) if part)
 
 
-def _pieces(sections: Sequence[Section], size: int, overlap: int) -> Iterator[tuple[str, int | None]]:
-    """The text of each chunk, and the page on which it starts."""
+def _pieces(sections: Sequence[Section], size: int, overlap: int) -> Iterator[tuple[str, list[Any]]]:
+    """The text of each chunk; the page on which it begins, then the offset of each page after it, and that page."""
     text, starts = _joined(sections)
     spans = [part for span in sentence_spans(text) for part in _cut(text, span, size)]
     for first, last in _packed(spans, size, overlap):
         start, end = spans[first][0], spans[last][1]
-        yield text[start:end], sections[bisect_right(starts, start) - 1].page
+        section = bisect_right(starts, start) - 1
+        pages: list[Any] = [sections[section].page]
+        for later in range(section + 1, bisect_right(starts, end - 1)):
+            pages += [starts[later] - start, sections[later].page]
+        yield text[start:end], pages
 
 
 def _joined(sections: Sequence[Section]) -> tuple[str, list[int]]:
@@ -53,7 +60,11 @@ def _joined(sections: Sequence[Section]) -> tuple[str, list[int]]:
     length = 0
     for section in sections:
         text = section.text.strip()
-        glue = "" if not parts else " " if text[:1].islower() else "\n\n"
+        goes_on = section.is_continued or text[:1].islower()
+        glue = "" if not parts else " " if goes_on else "\n\n"
+        if goes_on and parts and parts[-1].endswith("-") and text[:1].islower():
+            parts[-1], glue = parts[-1][:-1], ""
+            length -= 1
         parts += [glue, text]
         starts.append(length + len(glue))
         length += len(glue) + len(text)

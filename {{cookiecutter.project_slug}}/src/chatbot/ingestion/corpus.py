@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+import unicodedata
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from chatbot.domain import ChatbotError, Document, Job, Metadata, UnreadableDocument
 from chatbot.ingestion.hal import harvest
-from chatbot.ingestion.parsing.parse import SUFFIXES
+from chatbot.ingestion.parsing.parse import IMAGES, SUFFIXES
 from chatbot.ingestion.rebuild import every_document
 from chatbot.storage.jobs import submit
 
@@ -45,10 +46,17 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file, a folder or a record that is not read, and why not."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Collected:
     items: Sequence[Item]
-    skipped: int
-    """Files of a type that cannot be read, hidden files, records without an abstract."""
+    skipped: Sequence[Skipped] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +69,29 @@ class Outcome:
     pages: int = 0
     chunks: int = 0
     new_chunks: int = 0
+    note: str = ""
+    """What was left out of it, and how it was read."""
+    is_partial: bool = False
+    """So much was left out that somebody should look."""
 
 
-def files(paths: Iterable[Path], base: Path) -> Collected:
-    """The supported files among `paths` and below the folders among them, each once. ChatbotError for a wrong path."""
+def files(paths: Iterable[Path], base: Path, name: str = "") -> Collected:
+    """The supported files among `paths` and below the folders among them, each once. ChatbotError for a wrong path.
+
+    `name`: what their sources begin with; see `source_of`.
+    """
     found: dict[str, Item] = {}
-    skipped = 0
+    skipped: dict[str, Skipped] = {}
     for path in paths:
         if not path.exists():
             raise ChatbotError(f"{path}: no such file or folder.")
         for file in _below(path):
-            if _hidden(file, path) or file.suffix.lower() not in SUFFIXES:
-                skipped += 1
+            source = source_of(file, base, path, name)
+            if reason := _why_not(file, path):
+                skipped[source] = Skipped(source, reason)
             else:
-                source = source_of(file, base)
-                found[source] = Item(source, file.name, file.read_bytes)
-    return Collected(list(found.values()), skipped)
+                found[source] = Item(source, source.rpartition("/")[2], file.read_bytes)
+    return Collected(list(found.values()), [each for source, each in skipped.items() if source not in found])
 
 
 def urls(given: Iterable[str]) -> list[Item]:
@@ -90,13 +105,31 @@ async def records(hal_url: str, collection: str) -> Collected:
     with_text = [
         Item(record.source, record.name, record.text.encode, record.metadata) for record in every if record.text
     ]
-    return Collected(with_text, len(every) - len(with_text))
+    return Collected(with_text, [Skipped(record.source, "no abstract") for record in every if not record.text])
 
 
-def source_of(path: Path, base: Path) -> str:
-    """What identifies a file: its path relative to `base` when it is below it, absolute otherwise, with slashes."""
+def source_of(path: Path, base: Path, root: Path | None = None, name: str = "") -> str:
+    """What identifies a file, wherever it is ingested from: never where it lies on somebody's disk.
+
+    Its path relative to `base`, the project, when it is below it. Otherwise the name of the folder that was given,
+    `root`, and the path below that; its own name alone when it was given itself. `name` stands in place of the root's.
+    """
     absolute, base = Path(os.path.abspath(path)), Path(os.path.abspath(base))
-    return (absolute.relative_to(base) if absolute.is_relative_to(base) else absolute).as_posix()
+    root = absolute if root is None else Path(os.path.abspath(root))
+    if not name and absolute.is_relative_to(base):
+        return readable(absolute.relative_to(base).as_posix())
+    top = name.strip("/") or root.name
+    parts = absolute.relative_to(root).parts or ((absolute.name,) if name and absolute.is_file() else ())
+    return readable("/".join([top, *parts]))
+
+
+def readable(name: str) -> str:
+    """A file's name in composed Unicode, as most systems write it; bytes that are not UTF-8 read as Windows-1252."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(name).decode("cp1252", errors="replace")
+    return unicodedata.normalize("NFC", name)
 
 
 async def ingest(services: Services, items: Iterable[Item], watch: Watch) -> AsyncIterator[Outcome]:
@@ -142,7 +175,7 @@ async def missing(services: Services, belongs: Callable[[Document], bool], prese
 
 def below(sources: Iterable[str]) -> Callable[[Document], bool]:
     """Whether a document is one of these files, or in one of these folders."""
-    exact = set(sources)
+    exact = {unicodedata.normalize("NFC", source) for source in sources}
     folders = tuple(source.rstrip("/") + "/" for source in exact)
     return lambda document: document.source in exact or document.source.startswith(folders)
 
@@ -170,10 +203,19 @@ async def _ingest(services: Services, item: Item, watch: Watch) -> Outcome:
         # An interruption too: nobody else would ever finish a record that says "running".
         await services.jobs.fail(job.id, _sentence(error))
         raise
-    await services.jobs.succeed(job.id)
+    await services.jobs.succeed(job.id, str(result.reading) if result else "")
     if result is None:
         return Outcome(item.source, "unchanged", chunks=document.chunks)
-    return Outcome(item.source, _state(document), None, result.pages, result.chunks, result.new_chunks)
+    return Outcome(
+        item.source,
+        _state(document),
+        None,
+        result.pages,
+        result.chunks,
+        result.new_chunks,
+        str(result.reading),
+        result.reading.is_partial,
+    )
 
 
 def _kind(item: Item) -> str:
@@ -193,7 +235,8 @@ async def _outcome(services: Services, before: Document, job: Job | None) -> Out
     if job is None or job.state != "succeeded" or after is None:
         error = job.error if job else None
         return Outcome(before.source, "failed", error or "It was deleted before it was read.")
-    return Outcome(before.source, _state(before), chunks=after.chunks)
+    reading = after.reading
+    return Outcome(before.source, _state(before), chunks=after.chunks, note=str(reading), is_partial=reading.is_partial)
 
 
 def _state(before: Document) -> State:
@@ -208,9 +251,30 @@ def _sentence(error: BaseException) -> str:
     return "It was interrupted: ingest it again."
 
 
-def _below(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+def _below(path: Path) -> Iterator[Path]:
+    """Files, and the folders that are not gone into: hidden ones, and links, which may lead anywhere."""
+    if path.is_file():
+        yield path
+        return
+    for folder, folders, names in os.walk(path):
+        left_out = {each for each in folders if each.startswith(".") or Path(folder, each).is_symlink()}
+        folders[:] = sorted(each for each in folders if each not in left_out)
+        yield from sorted(Path(folder, each) for each in [*names, *left_out])
 
 
-def _hidden(file: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(root).parts)
+def _why_not(file: Path, given: Path) -> str:
+    """Why a file, or a folder, is skipped; "" when it is read. What was named itself is taken at its word."""
+    if file.is_symlink() and file.is_dir():
+        return "a linked folder: name it to have it read"
+    if file != given and file.name.startswith("."):
+        return "hidden"
+    if file.name.startswith(("~$", ".~lock.")):
+        return "the lock file of an open document"
+    if not file.is_file():
+        return "a broken link" if file.is_symlink() else "no file"
+    suffix = file.suffix.lower()
+    if suffix not in SUFFIXES:
+        return f"files of type {suffix} cannot be read" if suffix else "it has no type: give its name an ending"
+    if suffix in IMAGES and file != given:
+        return "a picture: name it to have its text read"
+    return ""

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from chatbot.clients.fetch import Fetcher
 from chatbot.domain import (
+    WHOLE,
     Chunk,
     Document,
     InvalidConfiguration,
@@ -24,6 +25,7 @@ from chatbot.domain import (
     Metadata,
     ParsedDocument,
     Point,
+    Reading,
     Scalar,
     UnreadableDocument,
 )
@@ -49,6 +51,7 @@ class IngestResult:
     pages: int
     chunks: int
     new_chunks: int
+    reading: Reading = WHOLE
 
 
 class Ingester:
@@ -146,7 +149,9 @@ class Ingester:
         known = set() if again else await self._documents.chunk_ids(id)
         new = [each for each in chunks if each.id not in known]
         await self._embed(index, new, parsed, metadata, progress)
-        await self._documents.describe(id, title=parsed.title, language=parsed.language, metadata=metadata)
+        await self._documents.describe(
+            id, title=parsed.title, language=parsed.language, metadata=metadata, reading=parsed.reading
+        )
         try:
             await self._documents.replace_chunks(id, chunks, digest)
         except UnreadableDocument:  # removed meanwhile
@@ -155,7 +160,7 @@ class Ingester:
         await self._vectors.delete(index, id, keep=[each.id for each in chunks])
         if await self._documents.original(id) != content:  # replaced meanwhile: the last one has to win
             return await self.process(id, progress)
-        return IngestResult(id, parsed.pages, len(chunks), len(new))
+        return IngestResult(id, parsed.pages, len(chunks), len(new), parsed.reading)
 
     async def remove(self, id: str) -> bool:
         """Take a document out of every search; False when it is not there."""

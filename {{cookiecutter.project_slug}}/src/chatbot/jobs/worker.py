@@ -18,6 +18,7 @@ from chatbot.observability.logs import about_job
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
+    from chatbot.ingestion.ingest import IngestResult
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +50,8 @@ async def _handle(services: Services, job_id: str) -> None:
 async def _outcome(services: Services, job: Job) -> JobState:
     jobs = services.jobs
     try:
-        await _ingest(services, job)
-        await jobs.succeed(job.id)
+        result = await _ingest(services, job)
+        await jobs.succeed(job.id, str(result.reading) if result else "")
         return "succeeded"
     except UnreadableDocument as error:
         await jobs.fail(job.id, str(error))
@@ -64,7 +65,7 @@ async def _outcome(services: Services, job: Job) -> JobState:
         )
 
 
-async def _ingest(services: Services, job: Job) -> None:
+async def _ingest(services: Services, job: Job) -> IngestResult | None:
     do = services.ingester.fetch if job.kind == "fetch" else services.ingester.process
     try:
         with metrics.INGESTION_SECONDS.time():
@@ -74,3 +75,4 @@ async def _ingest(services: Services, job: Job) -> None:
         raise
     metrics.INGESTED_DOCUMENTS.inc()
     metrics.INGESTED_CHUNKS.inc(result.new_chunks if result else 0)
+    return result

@@ -14,13 +14,13 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from chatbot.domain import Chunk, Document, Hit, Language, Metadata, Passage, UnreadableDocument
+from chatbot.domain import WHOLE, Chunk, Document, Hit, Language, Metadata, Passage, Reading, UnreadableDocument
 from chatbot.storage.database import Database
 from chatbot.text.analysis import terms
 
@@ -46,13 +46,15 @@ INSERT INTO originals (document_id, content) VALUES (%(id)s, %(content)s)
 ON CONFLICT (document_id) DO UPDATE SET content = excluded.content
 """
 DESCRIBE = """
-UPDATE documents SET title = %(title)s, language = %(language)s, metadata = %(metadata)s, updated_at = now()
-WHERE id = %(id)s
+UPDATE documents SET title = %(title)s, language = %(language)s, metadata = %(metadata)s, reading = %(reading)s,
+    updated_at = now() WHERE id = %(id)s
 """
 WRITE_CHUNK = """
-INSERT INTO chunks (id, document_id, position, text, heading, page, language, length)
-VALUES (%(id)s, %(document_id)s, %(position)s, %(text)s, %(heading)s, %(page)s, %(language)s, %(length)s)
-ON CONFLICT (id) DO UPDATE SET position = excluded.position, language = excluded.language, length = excluded.length
+INSERT INTO chunks (id, document_id, position, text, heading, page, language, page_breaks, length)
+VALUES (%(id)s, %(document_id)s, %(position)s, %(text)s, %(heading)s, %(page)s, %(language)s, %(page_breaks)s,
+    %(length)s)
+ON CONFLICT (id) DO UPDATE SET position = excluded.position, language = excluded.language, length = excluded.length,
+    page_breaks = excluded.page_breaks
 """
 WRITE_POSTINGS = """
 INSERT INTO postings (term, chunk_key, frequency, length)
@@ -108,7 +110,7 @@ class Documents:
             await connection.execute(KEEP_ORIGINAL, {"id": id, "content": content})
             row = await (await connection.execute(f"{DOCUMENTS} WHERE id = %(id)s", {"id": id})).fetchone()
             assert row
-            return Document(**row)
+            return _document(row)
 
     async def announce(self, source: str, title: str, metadata: Metadata) -> Document:
         """Keep a document whose content is still to be fetched; what can be found of it stays until then.
@@ -133,28 +135,31 @@ class Documents:
     async def same_content(self, digest: str, id: str) -> Document | None:
         """Another document than `id` that can be found and has this content; the oldest."""
         row = await self._database.row(SAME_CONTENT, {"digest": digest, "id": id})
-        return None if row is None else Document(**row)
+        return None if row is None else _document(row)
 
     async def get(self, id: str) -> Document | None:
         row = await self._database.row(f"{DOCUMENTS} WHERE id = %(id)s", {"id": id})
-        return None if row is None else Document(**row)
+        return None if row is None else _document(row)
 
     async def find(self, source: str) -> Document | None:
         row = await self._database.row(f"{DOCUMENTS} WHERE source = %(source)s", {"source": source})
-        return None if row is None else Document(**row)
+        return None if row is None else _document(row)
 
     async def list(self, limit: int, after: str | None = None) -> list[Document]:
         """Up to `limit` documents in the order of their ids, from the one that follows `after`."""
         page = f"{DOCUMENTS} WHERE id > %(after)s ORDER BY id LIMIT %(limit)s"
-        return [Document(**row) for row in await self._database.rows(page, {"after": after or "", "limit": limit})]
+        return [_document(row) for row in await self._database.rows(page, {"after": after or "", "limit": limit})]
 
     async def original(self, id: str) -> bytes | None:
         row = await self._database.row("SELECT content FROM originals WHERE document_id = %(id)s", {"id": id})
         return None if row is None else row["content"]
 
-    async def describe(self, id: str, *, title: str, language: Language, metadata: Metadata) -> None:
+    async def describe(
+        self, id: str, *, title: str, language: Language, metadata: Metadata, reading: Reading = WHOLE
+    ) -> None:
         """Record what parsing found out."""
         values = {"id": id, "title": title, "language": language, "metadata": Jsonb(dict(metadata))}
+        values["reading"] = Jsonb(asdict(reading))
         await self._database.rows(DESCRIBE, values)
 
     async def chunk_ids(self, id: str) -> set[str]:
@@ -225,8 +230,12 @@ class Documents:
             await connection.execute(ACTIVATE, {"name": name, "model": model, "dimension": dimension})
 
 
+def _document(row: Mapping[str, Any]) -> Document:
+    return Document(**{**row, "reading": Reading(**row["reading"])})
+
+
 def _chunk(row: Mapping[str, Any]) -> Chunk:
-    return Chunk(**{name: row[name] for name in Chunk.__slots__})
+    return Chunk(**{**{name: row[name] for name in Chunk.__slots__}, "page_breaks": tuple(row["page_breaks"])})
 
 
 def _passage(row: Mapping[str, Any], score: float) -> Passage:
@@ -247,7 +256,11 @@ async def _write_chunks(
 ) -> list[int]:
     """Insert or update the rows; their keys, in the order of `chunks`."""
     rows = [
-        {**{name: getattr(chunk, name) for name in Chunk.__slots__}, "length": count.total()}
+        {
+            **{name: getattr(chunk, name) for name in Chunk.__slots__},
+            "page_breaks": [*chunk.page_breaks],
+            "length": count.total(),
+        }
         for chunk, count in zip(chunks, counts, strict=True)
     ]
     await connection.cursor().executemany(WRITE_CHUNK, rows)

@@ -60,7 +60,8 @@ UPDATE jobs SET state = 'pending', due_at = now(), updated_at = now()
 WHERE state IN ('queued', 'running') AND updated_at < now() - %(silent)s * interval '1 second' RETURNING id
 """
 FINISH = """
-UPDATE jobs SET state = %(state)s, progress = coalesce(%(progress)s, progress), error = %(error)s, updated_at = now()
+UPDATE jobs SET state = %(state)s, progress = coalesce(%(progress)s, progress), error = %(error)s, note = %(note)s,
+    updated_at = now()
 WHERE id = %(id)s AND state = 'running'
 """
 PROGRESS = "UPDATE jobs SET progress = %(progress)s, updated_at = now() WHERE id = %(id)s AND state = 'running'"
@@ -133,12 +134,14 @@ class Jobs:
     async def progress(self, id: str, fraction: float) -> None:
         await self._database.rows(PROGRESS, {"id": id, "progress": min(max(fraction, 0.0), 1.0)})
 
-    async def succeed(self, id: str) -> None:
-        await self._database.rows(FINISH, {"id": id, "state": "succeeded", "progress": 1.0, "error": None})
+    async def succeed(self, id: str, note: str = "") -> None:
+        """`note`: what whoever added the document should know of how it was read."""
+        values = {"id": id, "state": "succeeded", "progress": 1.0, "error": None, "note": note or None}
+        await self._database.rows(FINISH, values)
 
     async def fail(self, id: str, error: str) -> None:
         """The input is at fault: another attempt would not help."""
-        await self._database.rows(FINISH, {"id": id, "state": "failed", "progress": None, "error": error})
+        await self._database.rows(FINISH, {"id": id, "state": "failed", "progress": None, "error": error, "note": None})
 
     async def retry(self, id: str, error: str) -> JobState:
         """Pending until a random moment within 2**attempts seconds (full jitter), or dead when attempts are used up."""

@@ -47,6 +47,9 @@ HOMOGRAPHS = frozenset(
 """Function words of one language that carry meaning in the other: « le but », "a car"."""
 
 WORD = re.compile(r"[^\W_]+")
+LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss"})
+LONGEST = 100
+"""Characters of a word that count: a run of Chinese, or a key, may be longer than an index of PostgreSQL takes."""
 BLANKS = re.compile(r"\s+")
 BREAK = re.compile(r"\n(?!\s)|\n\s*\n|[.!?…][\"”»’')\]]*\s+(?=[\"“«‘'(\[]*[^\Wa-zà-öø-ÿ_])")
 """Where a sentence may end: before an unindented line, at a blank line, or after a final mark when the next word
@@ -63,8 +66,8 @@ _stemming = threading.local()
 
 
 def words(text: str) -> list[str]:
-    """The words and numbers of a text in lower case, in order."""
-    return WORD.findall(unicodedata.normalize("NFC", text).lower())
+    """The words and numbers of a text in lower case, in order: « cœur » as "coeur", Arabic letters in one form."""
+    return [word[:LONGEST] for word in WORD.findall(unicodedata.normalize("NFKC", text).lower().translate(LIGATURES))]
 
 
 def terms(text: str, language: Language) -> list[str]:
@@ -78,9 +81,8 @@ def query_terms(text: str) -> list[str]:
 
 
 def query_stems(text: str) -> dict[str, tuple[str, ...]]:
-    """The stems (English, French) of each of the question's words that are not stop words, by word."""
-    kept = content_words(text)
-    return dict(zip(kept, zip(*(_stems(kept, language) for language in LANGUAGES), strict=True), strict=True))
+    """The stems, English then French, of each of the question's words that are not stop words, by word."""
+    return {word: tuple(stem for each in LANGUAGES for stem in _stems([word], each)) for word in content_words(text)}
 
 
 def content_words(text: str) -> list[str]:
@@ -126,7 +128,17 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _stems(words: Iterable[str], language: Language) -> list[str]:
-    return [_unaccented(stem) for stem in _stemmer(language).stemWords([*words])]
+    """The stem of each word, and that of the word without its accents where it is another one.
+
+    The stemmer takes « -ité » off, and not "-ite": « mobilité » gives mobil and mobilit, "mobilite" the second only.
+    """
+    stems: list[str] = []
+    kept = [*words]
+    for word, stem in zip(kept, _stemmer(language).stemWords(kept), strict=True):
+        stems.append(_unaccented(stem))
+        if not word.isascii() and (plain := _stemmer(language).stemWord(_unaccented(word))) != stems[-1]:
+            stems.append(plain)
+    return stems
 
 
 def _stemmer(language: Language) -> Stemmer.Stemmer:

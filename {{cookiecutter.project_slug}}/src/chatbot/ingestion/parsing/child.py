@@ -1,7 +1,8 @@
 """Reads one file for sandbox.py, as a process of its own, within the limits that it is given.
 
-On stdin comes a line of JSON (name, memory, seconds), then the file. On stdout goes an empty line as soon as the limits
-are set, then a line of JSON: the parsed document, or why there is none. Data only: what is not JSON is never executed.
+On stdin comes a line of JSON (name, memory, seconds, drawing_seconds), then the file. On stdout goes an empty line as
+soon as the limits are set, then a line of JSON: the parsed document, or why there is none. Data only: what is not JSON
+is never executed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from chatbot.domain import UnreadableDocument
+from chatbot.ingestion.parsing import drawing_time
 from chatbot.ingestion.parsing.parse import parse
 
 TOO_DEEP = "nested too deeply"
@@ -23,7 +25,8 @@ TOO_LARGE = "out of memory"
 def main() -> None:
     answers = _own_stdout()
     order = json.loads(sys.stdin.buffer.readline())
-    _limit(order["memory"], order["seconds"])
+    _limit(order["memory"], order["seconds"], order["drawing_seconds"])
+    drawing_time.allow(order["drawing_seconds"])
     answers.write(b"\n")
     answers.flush()
     answer = _answer(sys.stdin.buffer.read(), order["name"])
@@ -38,15 +41,16 @@ def _own_stdout() -> BinaryIO:
     return pipe
 
 
-def _limit(memory: int, seconds: int) -> None:
-    """Memory in bytes and processor time in seconds, no core file, no file written. Windows knows none of these."""
+def _limit(memory: int, seconds: int, drawing_seconds: int) -> None:
+    """Memory in bytes and processor time in seconds, with more for drawing (see drawing_time.py); no core file, no file
+    written. Windows knows none of these."""
     try:
         import resource
     except ImportError:
         return
     wanted = {
         resource.RLIMIT_AS: (memory, memory),
-        resource.RLIMIT_CPU: (seconds, seconds + 1),  # SIGXCPU, which tells the parent what it was
+        resource.RLIMIT_CPU: (seconds, seconds + drawing_seconds + 1),  # SIGXCPU, which tells the parent what it was
         resource.RLIMIT_CORE: (0, 0),
         resource.RLIMIT_FSIZE: (0, 0),
     }

@@ -12,8 +12,14 @@ from pathlib import PurePosixPath
 from chatbot.domain import ParsedDocument, UnreadableDocument
 
 PDF = "application/pdf"
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-MARKDOWN, HTML, TEXT = "text/markdown", "text/html", "text/plain"
+OFFICE = "application/vnd.openxmlformats-officedocument"
+DOCX = f"{OFFICE}.wordprocessingml.document"
+PPTX = f"{OFFICE}.presentationml.presentation"
+XLSX = f"{OFFICE}.spreadsheetml.sheet"
+ODT, EPUB, RTF = "application/vnd.oasis.opendocument.text", "application/epub+zip", "application/rtf"
+MARKDOWN, HTML, TEXT, CSV, TSV = "text/markdown", "text/html", "text/plain", "text/csv", "text/tab-separated-values"
+EMAIL, LATEX = "message/rfc822", "application/x-tex"
+PNG, JPEG, TIFF = "image/png", "image/jpeg", "image/tiff"
 
 MEDIA_TYPES = {
     ".pdf": PDF,
@@ -21,30 +27,75 @@ MEDIA_TYPES = {
     ".markdown": MARKDOWN,
     ".html": HTML,
     ".htm": HTML,
+    ".xhtml": HTML,
     ".docx": DOCX,
     ".txt": TEXT,
+    ".odt": ODT,
+    ".pptx": PPTX,
+    ".xlsx": XLSX,
+    ".csv": CSV,
+    ".tsv": TSV,
+    ".epub": EPUB,
+    ".rtf": RTF,
+    ".eml": EMAIL,
+    ".tex": LATEX,
+    ".png": PNG,
+    ".jpg": JPEG,
+    ".jpeg": JPEG,
+    ".tif": TIFF,
+    ".tiff": TIFF,
 }
 SUFFIXES = frozenset(MEDIA_TYPES)
-FORMATS = {PDF: "pdf", DOCX: "docx", MARKDOWN: "markdown", HTML: "html", TEXT: "text"}
+IMAGES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
+FORMATS = {
+    PDF: "pdf",
+    DOCX: "docx",
+    MARKDOWN: "markdown",
+    HTML: "html",
+    TEXT: "text",
+    ODT: "odt",
+    PPTX: "pptx",
+    XLSX: "xlsx",
+    CSV: "csv",
+    TSV: "csv",
+    EPUB: "epub",
+    RTF: "rtf",
+    EMAIL: "email",
+    LATEX: "latex",
+    PNG: "image",
+    JPEG: "image",
+    TIFF: "image",
+}
 """The module of `chatbot.ingestion.parsing` that reads each."""
 
 SIGNATURES = (
     (b"%PDF-", PDF, "a PDF"),
     (b"PK\x03\x04", "application/zip", "a ZIP archive"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage", "an old or password-protected Office file"),
-    (b"\x89PNG\r\n", "image/png", "a PNG image"),
-    (b"\xff\xd8\xff", "image/jpeg", "a JPEG image"),
+    (b"\x89PNG\r\n", PNG, "a PNG image"),
+    (b"\xff\xd8\xff", JPEG, "a JPEG image"),
     (b"GIF8", "image/gif", "a GIF image"),
-    (b"II*\x00", "image/tiff", "a TIFF image"),
+    (b"II*\x00", TIFF, "a TIFF image"),
+    (b"MM\x00*", TIFF, "a TIFF image"),
     (b"\x1f\x8b", "application/gzip", "a gzip archive"),
     (b"7z\xbc\xaf'\x1c", "application/x-7z-compressed", "a 7z archive"),
     (b"\x7fELF", "application/x-executable", "a program"),
     (b"MZ\x90\x00", "application/x-executable", "a program"),
-    (b"{\\rtf", "application/rtf", "an RTF document"),
+    (b"{\\rtf", RTF, "an RTF document"),
 )
+ARCHIVES = (
+    (DOCX, b"word/", "a Word document"),
+    (PPTX, b"ppt/", "a PowerPoint presentation"),
+    (XLSX, b"xl/", "an Excel workbook"),
+    (ODT, b"opendocument.text", "an OpenDocument text"),
+    (EPUB, b"META-INF/container.xml", "an EPUB book"),
+)
+"""What stands, unpacked, in a ZIP archive of each kind: a name of a part, or the media type that comes first."""
+PARTS = b"[Content_Types].xml"
+"""Every Office file has it."""
+NOT_TEXT = frozenset({PDF, RTF, PNG, JPEG, TIFF, *(kind for kind, _, _ in ARCHIVES)})
+"""What is known by its content."""
 
-
-WORD_TEXT, ZIP_END = b"word/document.xml", b"PK\x05\x06"
 HTML_PAGE = "an HTML page"
 
 CHARACTERS = 5_000_000
@@ -72,8 +123,8 @@ def media_type(content: bytes, name: str) -> str:
         raise UnreadableDocument(f"{short} is of a type that cannot be read: take {', '.join(sorted(SUFFIXES))}.")
     if not content.strip():
         raise UnreadableDocument(f"{short} is empty.")
-    actual, description = _sniff(content)
-    if actual != (expected if expected in (PDF, DOCX) else TEXT):
+    actual, description = _sniff(content, expected)
+    if actual != (expected if expected in NOT_TEXT else TEXT):
         raise UnreadableDocument(f"{short} is not what its name says: it is {description}.")
     return expected
 
@@ -87,25 +138,25 @@ def fetched_type(content: bytes, declared: str, name: str) -> str:
     expected = MEDIA_TYPES.get(PurePosixPath(short.lower()).suffix, TEXT)
     if not content.strip():
         raise UnreadableDocument("The URL gives an empty document.")
-    actual, description = _sniff(content)
-    if expected in (PDF, DOCX) and actual != expected:
+    actual, description = _sniff(content, expected if expected in NOT_TEXT else declared)
+    if expected in NOT_TEXT and actual != expected:
         raise UnreadableDocument(f"{short} is not what its name says: it is {description}.")
-    if actual not in (PDF, DOCX, TEXT):
+    if actual not in FORMATS:
         raise UnreadableDocument(f"The URL gives {description}, which cannot be read.")
     if actual != TEXT:
         return actual
     if description == HTML_PAGE or declared in (HTML, "application/xhtml+xml"):
         return HTML
-    return MARKDOWN if declared == MARKDOWN else expected
+    return declared if declared in (MARKDOWN, CSV, TSV, EMAIL) else expected
 
 
-def _sniff(content: bytes) -> tuple[str, str]:
+def _sniff(content: bytes, expected: str) -> tuple[str, str]:
     """Media type, and what to call it; text/plain for any kind of text."""
     head = content[:1024].lstrip()
     for signature, kind, description in SIGNATURES:
-        if head.startswith(signature):
-            return (DOCX, "a Word document") if kind == "application/zip" and _is_word(content) else (kind, description)
-    if b"%PDF-" in head:
+        if head.startswith(signature) and (expected == kind or not _only_mentions(content, signature, kind)):
+            return _archive(content, expected) if kind == "application/zip" else (kind, description)
+    if b"%PDF-" in head and (expected in NOT_TEXT or b"\nendobj" in content[:65_536]):
         return PDF, "a PDF"
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return TEXT, HTML_PAGE
@@ -114,18 +165,33 @@ def _sniff(content: bytes) -> tuple[str, str]:
     return "application/octet-stream", "binary data"
 
 
+def _only_mentions(content: bytes, signature: bytes, kind: str) -> bool:
+    """Whether a text begins with the signature as with any word: « GIF89a is a format »."""
+    if not signature.isascii() or not signature.decode().isprintable() or _is_binary(content[:65_536]):
+        return False
+    return not (kind == PDF and b"endobj" in content) and kind != RTF
+
+
 def _is_binary(sample: bytes) -> bool:
     """Text has next to no control characters (NUL for one), whatever its encoding; a stray one is cleaned later."""
     controls = sum(sample.count(code) for code in range(32) if code not in b"\t\n\f\r\x1b")
-    return controls > len(sample) / 100
+    return controls > max(2, len(sample) / 100)
 
 
-def _is_word(content: bytes) -> bool:
-    """Whether a ZIP archive is a .docx, by the names in it, which are not packed; one cut short may be.
+def _archive(content: bytes, expected: str) -> tuple[str, str]:
+    """Which ZIP archive it is, by the names in it, which are not packed.
 
-    The archive is not opened: its directory may be made to fill the memory. Whoever parses it has limits.
+    The archive is not opened: its directory may be made to fill the memory. Whoever parses it has limits. It may hold
+    archives of other kinds, and an Office file may call its parts as it likes.
     """
-    return WORD_TEXT in content or (ZIP_END not in content[-65_557:] and b"word/" in content)
+    kinds = {kind: description for kind, mark, description in ARCHIVES if mark in content}
+    if expected in kinds:
+        return expected, kinds[expected]
+    if kinds:
+        return next(iter(kinds.items()))
+    if PARTS in content and expected in (DOCX, PPTX, XLSX):
+        return expected, "an Office file"
+    return "application/zip", "a ZIP archive"
 
 
 def short_name(name: str) -> str:

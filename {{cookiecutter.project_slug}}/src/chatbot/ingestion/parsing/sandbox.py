@@ -20,7 +20,7 @@ import threading
 from contextlib import suppress
 from typing import IO, Any
 
-from chatbot.domain import ParsedDocument, Section, Unavailable, UnreadableDocument
+from chatbot.domain import ParsedDocument, Reading, Section, Unavailable, UnreadableDocument
 from chatbot.ingestion.parsing.child import TOO_DEEP, TOO_LARGE
 from chatbot.ingestion.parsing.parse import short_name
 
@@ -34,15 +34,17 @@ log = logging.getLogger(__name__)
 
 
 class Sandbox:
-    def __init__(self, memory_mb: int, seconds: int) -> None:
-        """`seconds` of processor time for a small file, and one more for each MB of a larger one."""
+    def __init__(self, memory_mb: int, seconds: int, drawing_seconds: int = 0) -> None:
+        """`seconds` of processor time for a small file, and one more for each MB of a larger one; `drawing_seconds`
+        when pages have to be drawn."""
         self._memory = memory_mb * 1_000_000
         self._seconds = seconds
+        self._drawing_seconds = drawing_seconds
 
     async def parse(self, content: bytes, name: str) -> ParsedDocument:
         """As `parse.parse`, elsewhere. UnreadableDocument; Unavailable when no process can be started."""
         seconds = self._seconds + len(content) // 1_000_000
-        order = {"name": name, "memory": self._memory, "seconds": seconds}
+        order = {"name": name, "memory": self._memory, "seconds": seconds, "drawing_seconds": self._drawing_seconds}
         starting = asyncio.ensure_future(asyncio.to_thread(_start))
         try:
             child = await asyncio.shield(starting)
@@ -51,7 +53,8 @@ class Sandbox:
             raise
         try:
             message = json.dumps(order).encode() + b"\n" + content
-            output, late = await asyncio.to_thread(_exchange, child, message, seconds * PATIENCE, self._memory)
+            patience = seconds * PATIENCE + self._drawing_seconds
+            output, late = await asyncio.to_thread(_exchange, child, message, patience, self._memory)
         finally:
             child.kill()  # also when this task is cancelled: the thread above then ends too
         return await asyncio.to_thread(_result, output, late, child.returncode, short_name(name))
@@ -60,7 +63,7 @@ class Sandbox:
 def _start() -> subprocess.Popen[bytes]:
     """Without the environment: it holds secrets, and a parser may be taken over by what it reads."""
     command = [sys.executable, "-S", "-P", "-m", MODULE]
-    environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OPENBLAS_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
     try:
         return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment)
@@ -144,4 +147,4 @@ def _reason(failed: str | None, late: bool, code: int | None) -> str:
 
 def _document(found: dict[str, Any]) -> ParsedDocument:
     sections = [Section(**section) for section in found.pop("sections")]
-    return ParsedDocument(sections=sections, **found)
+    return ParsedDocument(sections=sections, reading=Reading(**found.pop("reading")), **found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated
 
@@ -58,7 +59,10 @@ async def upload_document(
     request: Request,
     response: Response,
     services: ServicesParam,
-    file: Annotated[UploadFile | None, File(description="PDF, Markdown, HTML, Word or plain text.")] = None,
+    file: Annotated[
+        UploadFile | None,
+        File(description="Of any type that can be read: PDF, Word, HTML, Markdown, text…"),
+    ] = None,
     url: Annotated[str | None, Form(description="In place of a file: where a worker is to fetch one.")] = None,
     metadata: Annotated[
         Json[MetadataBody] | None,
@@ -239,7 +243,7 @@ async def get_job(id: IdParam, services: ServicesParam) -> JobView:
 
 def _name(file: UploadFile) -> str:
     """The name without folders, whichever system wrote them."""
-    name = PureWindowsPath(PurePosixPath(file.filename or "").name).name.strip()
+    name = unicodedata.normalize("NFC", PureWindowsPath(PurePosixPath(file.filename or "").name).name.strip())
     if not name.isprintable() or not 0 < len(name) <= MAX_NAME:
         raise _invalid("file", "should have a name of 1 to 255 characters")
     return name

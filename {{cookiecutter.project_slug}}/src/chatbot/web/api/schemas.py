@@ -270,6 +270,17 @@ class PersonalData(_View):
         )
 
 
+class ReadingView(_View):
+    """How much of a file's words are in its passages."""
+
+    seen: int = Field(description="Words in the file.")
+    left_out: dict[str, int] = Field(
+        description="How many of them are in no passage, by reason.", examples=[{"hidden": 20}]
+    )
+    notes: list[str] = Field(description="What else there is to know.", examples=[["read as Windows-1252"]])
+    is_partial: bool = Field(description="More than a fifth was left out: somebody should look.")
+
+
 class DocumentView(_View):
     """A document the bot may answer from."""
 
@@ -280,6 +291,7 @@ class DocumentView(_View):
     language: Language
     metadata: dict[str, str | bool | int | float | list[str]]
     chunks: int = Field(description="How many passages it has; 0 until it is ingested.")
+    reading: ReadingView = Field(description="How much of the file was kept.")
     created_at: datetime | None
     updated_at: datetime | None
 
@@ -324,6 +336,10 @@ class JobView(_View):
     attempts: int
     progress: float = Field(description="0 to 1.")
     error: str | None = Field(description="One sentence, when something went wrong.")
+    note: str | None = Field(
+        description="What was left out of a document, and how it was read.",
+        examples=["32 of 410 words left out: 20 hidden, 12 repeated lines"],
+    )
     created_at: datetime | None
     updated_at: datetime | None
 
