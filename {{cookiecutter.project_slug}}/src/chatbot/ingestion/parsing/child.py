@@ -15,8 +15,9 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from chatbot.domain import UnreadableDocument
-from chatbot.ingestion.parsing import drawing_time
-from chatbot.ingestion.parsing.parse import parse
+from chatbot.ingestion.parsing import drawing_time, ocr
+from chatbot.ingestion.parsing.confine import confine
+from chatbot.ingestion.parsing.parse import parse, prepare
 
 TOO_DEEP = "nested too deeply"
 TOO_LARGE = "out of memory"
@@ -27,6 +28,9 @@ def main() -> None:
     order = json.loads(sys.stdin.buffer.readline())
     _limit(order["memory"], order["seconds"], order["drawing_seconds"])
     drawing_time.allow(order["drawing_seconds"])
+    prepare(order["name"])
+    program = ocr.is_installed()
+    confine(sys.path, [program] if program else [])
     answers.write(b"\n")
     answers.flush()
     answer = _answer(sys.stdin.buffer.read(), order["name"])

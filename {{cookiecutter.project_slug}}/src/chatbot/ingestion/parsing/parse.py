@@ -115,6 +115,12 @@ def parse(content: bytes, name: str) -> ParsedDocument:
     return parsed
 
 
+def prepare(name: str) -> None:
+    """Import what will read a file of that name, while it may still be read from anywhere."""
+    if found := MEDIA_TYPES.get(PurePosixPath(short_name(name).lower()).suffix):
+        import_module(f"chatbot.ingestion.parsing.{FORMATS[found]}")
+
+
 def media_type(content: bytes, name: str) -> str:
     """What the file is, by its name; UnreadableDocument when its content says otherwise, or nothing can read it."""
     short = short_name(name)

@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from chatbot.domain import ParsedDocument, Reading, Section, Unavailable, UnreadableDocument
 from chatbot.ingestion.parsing.child import TOO_DEEP, TOO_LARGE
+from chatbot.ingestion.parsing.confine import hide_from_children
 from chatbot.ingestion.parsing.parse import short_name
 
 MODULE = "chatbot.ingestion.parsing.child"
@@ -62,6 +63,7 @@ class Sandbox:
 
 def _start() -> subprocess.Popen[bytes]:
     """Without the environment: it holds secrets, and a parser may be taken over by what it reads."""
+    hide_from_children()
     command = [sys.executable, "-S", "-P", "-m", MODULE]
     environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OPENBLAS_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
