@@ -68,6 +68,10 @@ except ServiceError as error:
 """
 
 
+one_process = pytest.mark.xdist_group("checkout")
+"""For tests of one checkout, which takes a while to make."""
+
+
 def run(command, folder, path="", umask=-1, **variables):
     env = {**clean_environment(), **variables}
     env["PATH"] = os.pathsep.join(filter(None, (path, env["PATH"])))
@@ -128,6 +132,7 @@ def serve(checkout, where, *prefix, **options):
     return run([*prefix, checkout / ".venv/bin/python", "-c", SERVE, where], checkout, **options)
 
 
+@one_process
 def test_all_is_installed_into_the_environment_at_any_path(checkout):
     shown = run([checkout / ".venv/bin/python", "-c", "import chatbot; print(chatbot.__file__)"], "/")
     assert shown.stdout.strip() == str(checkout / "src/chatbot/__init__.py")
@@ -208,6 +213,7 @@ def short():
         yield Path(folder)
 
 
+@one_process
 def test_postgresql_starts_at_any_path_whatever_the_machine_says(checkout, short):
     """A path that a socket cannot have, a shell that would expand it, variables of clients of another server."""
     machine = {"PGPORT": "1", "PGHOST": "nowhere", "PGSERVICE": "production", "LC_TIME": "xx_XX.UTF-8"}
@@ -219,6 +225,7 @@ def test_postgresql_starts_at_any_path_whatever_the_machine_says(checkout, short
     assert os.listdir(short / "tmp") == []
 
 
+@one_process
 def test_where_the_path_allows_it_all_is_in_the_folder_of_the_project(checkout, short):
     """So that of two users of a machine neither meets what the other left."""
     done = serve(checkout, short / "services", TMPDIR=str(short / "tmp"))
@@ -226,6 +233,7 @@ def test_where_the_path_allows_it_all_is_in_the_folder_of_the_project(checkout, 
     assert done.stdout.splitlines()[1] == "[]"
 
 
+@one_process
 def test_no_folder_is_opened_to_others(checkout):
     """Not even as root, who cannot run PostgreSQL; nor does it need that, with closed folders and a narrow umask."""
     above = [checkout, *checkout.parents]
@@ -237,6 +245,7 @@ def test_no_folder_is_opened_to_others(checkout):
     assert stat.S_IMODE((checkout / ".closed/postgres").stat().st_mode) == 0o700
 
 
+@one_process
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user: sudo make test")
 def test_another_users_folder_is_refused_in_one_sentence(checkout):
     """As after `sudo make demo`. The other one may read here what root may, as if the folders were open."""
@@ -250,6 +259,7 @@ def test_another_users_folder_is_refused_in_one_sentence(checkout):
     assert "remove the folder" in sentence
 
 
+@one_process
 def test_a_database_that_cannot_be_made_says_why(checkout, tmp_path):
     full = tmp_path / "services"
     full.mkdir()
