@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from conftest import COVERING, FACTORS, BakedProject
+from conftest import COVERING, FACTORS, SKELETON, BakedProject
 from own_tests import OwnTests, own_tests
 
 CHATBOT, PYTEST = ".venv/bin/chatbot", (".venv/bin/python", "-m", "pytest")
@@ -14,8 +14,8 @@ WHOLE = COVERING[:2]
 """English over its own manual, and French over HAL: all that a newcomer types, as it is typed. In the other projects
 only the choices differ, so a page of the manual and the tests that know of the choices are enough there."""
 TOUCHED = [f"tests/{name}" for name in ("chosen", "twelve_factors", "conformance")]
-TOUCHED += ["tests/test_end_to_end.py", "tests/test_cut_offs.py"]
-"""Where those are. Marked slow is what knows nothing of them among the rest."""
+TOUCHED += [f"tests/{file.name}" for file in sorted((SKELETON / "tests").glob("test_*.py"))]
+"""Where those are: three folders, and the tests of the whole bot. What knows nothing of a choice among them is slow."""
 
 
 @pytest.fixture(autouse=True)

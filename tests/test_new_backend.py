@@ -14,6 +14,7 @@ import catalogue
 import choices
 import pytest
 from conftest import ROOT, clean_environment
+from test_first_run import TOUCHED
 
 TOY = Path(__file__).with_name("toy")
 LOCAL = (".git", ".venv", "build", ".*cache", "__pycache__")
@@ -68,6 +69,6 @@ def test_its_project_passes_the_tests_on_real_services(template: Path) -> None:
         run(template, sys.executable, "-m", "cookiecutter", ".", "--no-input", "-o", out, "vector_db=toy")
         project = Path(out, "cired-chatbot")
         run(project, "make", ".venv/installed")
-        output = run(project, ".venv/bin/python", "-m", "pytest", "-m", "services and not slow")
+        output = run(project, ".venv/bin/python", "-m", "pytest", "-m", "services and not slow", *TOUCHED)
     assert re.search(r"^vector_db +toy +\d+ passed, 0 failed, 0 skipped ", output, re.M)
     assert int(re.search(r"^=+ (\d+) passed", output, re.M)[1]) > 70
