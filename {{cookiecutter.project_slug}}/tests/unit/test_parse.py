@@ -255,4 +255,6 @@ def test_a_text_may_mention_what_other_files_begin_with(name: str, text: str) ->
 
 
 def test_a_short_note_may_have_a_stray_control_character() -> None:
-    assert parse(b"The pass closes at dusk.\x0bOr later.\x1a", "a.txt").sections[0].text.split("\n")[0].startswith("The")
+    assert (
+        parse(b"The pass closes at dusk.\x0bOr later.\x1a", "a.txt").sections[0].text.split("\n")[0].startswith("The")
+    )

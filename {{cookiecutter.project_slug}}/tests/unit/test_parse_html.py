@@ -40,7 +40,9 @@ def text_of(markup: str) -> str:
     ],
 )
 def test_text_of_a_page_is_read(markup: str) -> None:
-    assert "A meal costs 6,40 euros" in text_of(markup.replace("{}", "A meal costs 6,40 euros.")) or "frameset" in markup
+    assert (
+        "A meal costs 6,40 euros" in text_of(markup.replace("{}", "A meal costs 6,40 euros.")) or "frameset" in markup
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,9 @@ def test_superscripts(markup: str, text: str) -> None:
 
 def test_a_long_table_keeps_its_column_names() -> None:
     rows = "".join(f"<tr><td>Boat number {n}</td><td>{n} seats</td></tr>" for n in range(50))
-    markup = f"<table><caption>Boats</caption><thead><tr><th>Boat</th><th>Seats</th></tr></thead>{rows}</table><p>End.</p>"
+    markup = (
+        f"<table><caption>Boats</caption><thead><tr><th>Boat</th><th>Seats</th></tr></thead>{rows}</table><p>End.</p>"
+    )
     text = text_of(markup)
     assert "Boat: Boat number 7 | Seats: 7 seats" in text
     assert "Boats" in text
@@ -89,5 +93,8 @@ def test_a_long_table_keeps_its_column_names() -> None:
 
 
 def test_the_title_is_the_first_heading_wherever_it_stands() -> None:
-    assert parse(b"<title>Site - page</title><header><h1>Rent</h1></header><main><p>Text</p></main>", "a.html").title == "Rent"
+    assert (
+        parse(b"<title>Site - page</title><header><h1>Rent</h1></header><main><p>Text</p></main>", "a.html").title
+        == "Rent"
+    )
     assert parse(b"<title>Rent</title><main><p>Text</p></main>", "a.html").title == "Rent"

@@ -1,4 +1,4 @@
-"""PDF by its layout: lines, columns, accents, forms, outlines, running lines, titles; and the page of what is quoted."""
+"""PDF by its layout: lines, columns, accents, forms, outlines, running lines, titles; the page of what is quoted."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ def test_numbers_on_the_line_are_no_superscripts() -> None:
 
 
 def test_articles_one_a_page_keep_their_headings() -> None:
-    pages = [lines([f"Article {n}", f"The {word} rule is this."]) for n, word in ((1, "first"), (2, "second"), (3, "third"))]
+    pages = [
+        lines([f"Article {n}", f"The {word} rule is this."]) for n, word in ((1, "first"), (2, "second"), (3, "third"))
+    ]
     assert [f"Article {n}" in text_of(read(*pages)) for n in (1, 2, 3)] == [True] * 3
 
 
@@ -129,7 +131,9 @@ def test_rows_that_differ_in_their_numbers_stay(count: int) -> None:
     assert parsed.reading.left_out == {}
 
 
-@pytest.mark.parametrize("label", ["{n}", "- {n} -", "Page {n}", "page {n} of 4", "{n} / 4", "p. {n}", "Seite {n} von 4"])
+@pytest.mark.parametrize(
+    "label", ["{n}", "- {n} -", "Page {n}", "page {n} of 4", "{n} / 4", "p. {n}", "Seite {n} von 4"]
+)
 def test_page_numbers_are_left_out(label: str) -> None:
     pages = [lines([f"Text of sheet {word}."]) + at(300, 30, label.format(n=n)) for n, word in enumerate("abcd", 1)]
     parsed = read(*pages)
@@ -176,11 +180,16 @@ def test_a_heading_that_is_a_picture_is_found_by_its_place() -> None:
 
 @pytest.mark.parametrize(
     "title",
-    ["Microsoft Word - projet_v3.doc", "untitled", "10811.exe", "report_final.indd", "", "Document1", "PowerPoint Presentation",
-     "Sans titre", "/home/x/paper.tex", "20240101", "Microsoft PowerPoint - SPECIAL AGENDA 04.ppt", "C:\\temp\\x.doc"],
+    ["Microsoft Word - projet_v3.doc", "untitled", "10811.exe", "report_final.indd", "", "Document1",
+     "PowerPoint Presentation", "Sans titre", "/home/x/paper.tex", "20240101", "Microsoft PowerPoint - SPECIAL AGENDA 04.ppt", "C:\\temp\\x.doc"],
 )  # fmt: skip
 def test_a_title_that_a_program_made_up_gives_way(title: str) -> None:
-    page = at(72, 800, "Ref. 22", 9) + at(72, 770, "Charter of the", 20) + at(72, 745, "reading room", 20) + lines(["Be silent."], top=700)
+    page = (
+        at(72, 800, "Ref. 22", 9)
+        + at(72, 770, "Charter of the", 20)
+        + at(72, 745, "reading room", 20)
+        + lines(["Be silent."], top=700)
+    )
     assert read(page, title=title).title == "Charter of the reading room"
 
 
@@ -193,7 +202,9 @@ def test_a_title_page_is_described() -> None:
     page = (
         at(72, 770, "The price of water", 20)
         + lines(["Ada Roe, Jean-Pierre Poe and Zoe van Doe", "Department of Water, University of the Valley"], top=740)
-        + lines(["Journal of Water, 12(3), 44-58. https://doi.org/10.1234/jw.2021.44", "Published: 3 May 2021"], top=690)
+        + lines(
+            ["Journal of Water, 12(3), 44-58. https://doi.org/10.1234/jw.2021.44", "Published: 3 May 2021"], top=690
+        )
         + lines(["References", "Doe, J. (1999). Other. https://doi.org/10.9999/other"], top=200)
     )
     assert read(page).metadata == {
@@ -213,7 +224,9 @@ def test_what_is_not_plain_is_not_said() -> None:
 
 
 def test_the_values_of_a_form_follow_their_labels() -> None:
-    page = at(72, 700, "Name of boat:") + at(72, 670, "Berth:") + at(72, 640, "Insured:") + at(72, 610, "Rules are read.")
+    page = (
+        at(72, 700, "Name of boat:") + at(72, 670, "Berth:") + at(72, 640, "Insured:") + at(72, 610, "Rules are read.")
+    )
     fields = [
         "/FT /Tx /T (boat) /V (Blue Heron) /Rect [200 695 400 710]",
         "/FT /Ch /T (berth) /V (Pontoon C) /Opt [(Pontoon B) (Pontoon C)] /Ff 131072 /Rect [200 665 400 680]",

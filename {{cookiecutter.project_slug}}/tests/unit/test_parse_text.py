@@ -1,4 +1,4 @@
-"""Bytes into text: any encoding, a few bad bytes, headings without text, front matter, code; and the words of the index."""
+"""Bytes into text: any encoding, a few bad bytes, bare headings, front matter, code; and the words of the index."""
 
 from __future__ import annotations
 
@@ -84,7 +84,10 @@ def test_a_server_is_believed_before_the_page() -> None:
     ("content", "name"),
     [
         (b"# House\n\n## Pets are allowed\n\n## Bicycles go below\n\n## Waste\n\nGlass on Tuesdays.", "a.md"),
-        (b"<h1>House</h1><h2>Pets are allowed</h2><h2>Bicycles go below</h2><h2>Waste</h2><p>Glass on Tuesdays.", "a.html"),
+        (
+            b"<h1>House</h1><h2>Pets are allowed</h2><h2>Bicycles go below</h2><h2>Waste</h2><p>Glass on Tuesdays.",
+            "a.html",
+        ),
     ],
 )
 def test_a_heading_without_text_is_text(content: bytes, name: str) -> None:
@@ -100,7 +103,11 @@ def test_a_heading_above_others_is_in_their_path_only() -> None:
 @pytest.mark.parametrize(
     ("front", "title", "metadata"),
     [
-        ("---\ntitle: >-\n  Guide of\n  the garden\nauthor: 'L''équipe verte'\n---\n", "Guide of the garden", ["L'équipe verte"]),
+        (
+            "---\ntitle: >-\n  Guide of\n  the garden\nauthor: 'L''équipe verte'\n---\n",
+            "Guide of the garden",
+            ["L'équipe verte"],
+        ),
         ('---\ntitle: "A: b"\nauthor: [Ada Roe, Bob Poe] # both\n---\n', "A: b", ["Ada Roe", "Bob Poe"]),
         ('+++\ntitle = "A: b"\nauthors = ["Ada Roe"]\n+++\n', "A: b", ["Ada Roe"]),
         ("---\ntitle: |\n  A b\nauthors:\n  - Ada Roe\n---\n", "A b", ["Ada Roe"]),
@@ -175,6 +182,11 @@ def test_a_reading_says_what_is_missing_and_why() -> None:
 
 
 def test_line_breaks_accents_and_case_are_no_loss() -> None:
-    assert str(weigh("develop-\nment ÉTÉ vulner\u2010\nability co\u00adop", ["Development été vulnerability coop"], {}, [])) == ""
+    assert (
+        str(
+            weigh("develop-\nment ÉTÉ vulner\u2010\nability co\u00adop", ["Development été vulnerability coop"], {}, [])
+        )
+        == ""
+    )
     assert not Reading(100, {"hidden": 20}).is_partial
     assert Reading(100, {"hidden": 21}).is_partial

@@ -41,8 +41,8 @@ from chatbot.domain.errors import (
 from chatbot.domain.jobs import Job, JobState
 
 __all__ = [
-    "WHOLE",
     "EXTRACTIVE",
+    "WHOLE",
     "Answer",
     "ApiKey",
     "Caller",

@@ -61,9 +61,7 @@ async def upload_document(
     services: ServicesParam,
     file: Annotated[
         UploadFile | None,
-        File(
-            description="Of any type that can be read: PDF, Word, HTML, Markdown, text…"
-        ),
+        File(description="Of any type that can be read: PDF, Word, HTML, Markdown, text…"),
     ] = None,
     url: Annotated[str | None, Form(description="In place of a file: where a worker is to fetch one.")] = None,
     metadata: Annotated[
