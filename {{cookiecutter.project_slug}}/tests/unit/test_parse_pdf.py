@@ -1,4 +1,4 @@
-"""PDF by its layout: lines, columns, accents, forms, outlines, running lines, titles; and the page of what is quoted."""
+"""PDF by its layout: lines, columns, accents, forms, outlines, running lines, titles; the page of what is quoted."""
 
 from __future__ import annotations
 
@@ -180,8 +180,8 @@ def test_a_heading_that_is_a_picture_is_found_by_its_place() -> None:
 
 @pytest.mark.parametrize(
     "title",
-    ["Microsoft Word - projet_v3.doc", "untitled", "10811.exe", "report_final.indd", "", "Document1", "PowerPoint Presentation",
-     "Sans titre", "/home/x/paper.tex", "20240101", "Microsoft PowerPoint - SPECIAL AGENDA 04.ppt", "C:\\temp\\x.doc"],
+    ["Microsoft Word - projet_v3.doc", "untitled", "10811.exe", "report_final.indd", "", "Document1",
+     "PowerPoint Presentation", "Sans titre", "/home/x/paper.tex", "20240101", "Microsoft PowerPoint - SPECIAL AGENDA 04.ppt", "C:\\temp\\x.doc"],
 )  # fmt: skip
 def test_a_title_that_a_program_made_up_gives_way(title: str) -> None:
     page = (

@@ -1,4 +1,4 @@
-"""Bytes into text: any encoding, a few bad bytes, headings without text, front matter, code; and the words of the index."""
+"""Bytes into text: any encoding, a few bad bytes, bare headings, front matter, code; and the words of the index."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 import ssl
 import zlib
@@ -34,6 +35,7 @@ CONNECT = 5.0
 REDIRECTS = {301, 302, 303, 307, 308}
 BUSY = {408, 425, 429, 500, 502, 503, 504}
 """Answers after which another attempt may succeed."""
+CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 GZIP = 16 + zlib.MAX_WBITS
 """As zlib calls it."""
 ODDLY_PACKED = "The URL's server packs the document in a way that is not read here."
@@ -49,6 +51,8 @@ class Page:
     content: bytes
     media_type: str
     """As the server has it, which need not be so; empty when it does not say."""
+    charset: str = ""
+    """Likewise."""
 
 
 class Fetcher:
@@ -163,7 +167,9 @@ class Fetcher:
         if declared.isdigit() and int(declared) > self._max_bytes:
             raise self._too_large()
         content = await self._body(response, headers.get("Content-Encoding", "").strip().lower())
-        return Page(content, headers.get("Content-Type", "").partition(";")[0].strip().lower()), ""
+        media_type, _, parameters = headers.get("Content-Type", "").partition(";")
+        charset = CHARSET.search(parameters)
+        return Page(content, media_type.strip().lower(), charset[1] if charset else ""), ""
 
     async def _body(self, response: httpx2.Response, encoding: str) -> bytes:
         """Read and unpacked piece by piece, never more than the limit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 Scalar = str | int | float | bool
 
@@ -53,6 +53,11 @@ class Reading:
     """How many of them are not in the passages, by reason: "hidden", "repeated lines"."""
     notes: Sequence[str] = ()
     """What else whoever added it should know: "read as Windows-1252"."""
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Reading:
+        """From what `dataclasses.asdict` makes of one and JSON gives back; an empty record is of an older release."""
+        return cls(record.get("seen", 0), record.get("left_out", {}), tuple(record.get("notes", ())))
 
     @property
     def is_partial(self) -> bool:

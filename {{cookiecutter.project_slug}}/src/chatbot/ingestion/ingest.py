@@ -30,7 +30,7 @@ from chatbot.domain import (
     UnreadableDocument,
 )
 from chatbot.ingestion import chunk
-from chatbot.ingestion.parsing import parse
+from chatbot.ingestion.parsing import parse, text
 from chatbot.ports import Embedder, VectorStore
 from chatbot.storage.documents import Documents, document_id, index_name
 
@@ -124,13 +124,16 @@ class Ingester:
         page = await self._fetcher.fetch(document.source)
         name = _file_name(document.source)
         media_type = await asyncio.to_thread(parse.fetched_type, page.content, page.media_type, name)
-        digest = await asyncio.to_thread(_digest, page.content)
+        content = page.content
+        if media_type not in parse.NOT_TEXT:
+            content = await asyncio.to_thread(text.unicode, content, page.charset)
+        digest = await asyncio.to_thread(_digest, content)
         if document.content_hash == digest:
             return None
         twin = None if document.chunks else await self._documents.same_content(digest, id)
         if twin:
             raise UnreadableDocument(f"The URL holds the same as {twin.source}, which can be found already.")
-        if not await self._documents.keep(id, media_type, page.content):
+        if not await self._documents.keep(id, media_type, content):
             raise UnreadableDocument(DELETED)
         return await self.process(id, progress)
 

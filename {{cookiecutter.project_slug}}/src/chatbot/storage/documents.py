@@ -231,7 +231,7 @@ class Documents:
 
 
 def _document(row: Mapping[str, Any]) -> Document:
-    return Document(**{**row, "reading": Reading(**row["reading"])})
+    return Document(**{**row, "reading": Reading.of(row["reading"])})
 
 
 def _chunk(row: Mapping[str, Any]) -> Chunk:

@@ -14,6 +14,7 @@ from zipfile import BadZipFile, ZipFile
 from lxml import etree
 
 from chatbot.domain import UnreadableDocument
+from chatbot.ingestion.parsing.limits import most_text
 from chatbot.ingestion.parsing.outline import one_line
 
 LARGEST = 200_000_000
@@ -38,9 +39,12 @@ class Archive:
             parts = self._zip.infolist()
         except (BadZipFile, ValueError, NotImplementedError):
             raise self.damaged() from None
-        if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST:
+        if len(parts) > MOST_PARTS:
+            raise self.damaged()
+        if sum(part.file_size for part in parts) > LARGEST:
             raise UnreadableDocument(f"{name} unpacks to more than {LARGEST // 1_000_000} MB.")
         self.names = [part.filename for part in parts]
+        self.most_text = most_text(content)
 
     def damaged(self) -> UnreadableDocument:
         return UnreadableDocument(f"{self._name} is not a complete {self._kind}: it is damaged or was cut short.")
@@ -51,6 +55,8 @@ class Archive:
             return self._zip.read(part.lstrip("/"))
         except KeyError:
             return b""
+        except MemoryError:
+            raise
         except RuntimeError:
             raise UnreadableDocument(f"{self._name} is protected by a password: save a copy without one.") from None
         except Exception:  # zipfile, zlib and lzma have errors of many kinds for what is damaged

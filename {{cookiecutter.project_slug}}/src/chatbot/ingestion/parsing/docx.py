@@ -41,7 +41,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
     body = child(root, "body")
     if body is None:
         raise archive.damaged()
-    outline = Outline()
+    outline = Outline(archive.most_text)
     reader = _Reader(archive, main, outline)
     headers, footers = reader.around("header"), reader.around("footer")
     for text in headers:

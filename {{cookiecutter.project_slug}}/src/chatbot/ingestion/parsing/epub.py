@@ -31,7 +31,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
     folder = posixpath.dirname(package)
     items = {get(each, "id"): each for each in descendants(root, "item")}
     labels = _labels(archive, folder, items)
-    outline = Outline()
+    outline = Outline(archive.most_text)
     described = {
         local(each): one_line(each.text or "") for each in descendants(root, "title", "date", "language", "identifier")
     }

@@ -161,7 +161,7 @@ class _Reader:
         self._bullet = ""
         self._heading = ""
         self._rows: list[list[str]] | None = None
-        self._looks: dict[int, Look] = {}
+        self._data_tables = _data_tables(tree)
 
     def read(self, root: LexborNode) -> None:
         for node, entering, look in self._walk(root):
@@ -226,7 +226,7 @@ class _Reader:
             self._words.append(" | " if self._words else "")
         elif tag in INLINE:
             return
-        elif tag == "table" and _is_data(node):
+        elif tag == "table" and node.mem_id in self._data_tables:
             self._flush()
             self._rows = []
         elif tag == "tr" and self._rows is not None:
@@ -292,11 +292,18 @@ class _Reader:
             self._bullet = ""
 
 
-def _is_data(table: LexborNode) -> bool:
-    """A table with column names, unlike one that only lays out the page."""
-    return (
-        table.css_first("th") is not None and table.css_first("table table") is None and table.css_first("pre") is None
-    )
+def _data_tables(tree: LexborHTMLParser) -> set[int]:
+    """Tables with column names and no table or listing in them, unlike those that only lay out the page."""
+    named = {table.mem_id for cell in tree.css("th") if (table := _table_around(cell)) is not None}
+    within = {table.mem_id for each in tree.css("table, pre") if (table := _table_around(each)) is not None}
+    return named - within
+
+
+def _table_around(node: LexborNode) -> LexborNode | None:
+    above = node.parent
+    while above is not None and above.tag != "table":
+        above = above.parent
+    return above
 
 
 def _reason(node: LexborNode) -> str:

@@ -20,7 +20,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
     body = child(root, "body", "text")
     if body is None:
         raise archive.damaged()
-    outline = Outline()
+    outline = Outline(archive.most_text)
     reader = _Reader(outline, _hidden_styles(root, archive.xml("styles.xml")), _titles(root))
     for header in reader.around(archive.xml("styles.xml")):
         outline.add(header)

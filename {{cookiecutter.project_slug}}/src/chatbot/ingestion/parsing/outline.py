@@ -83,8 +83,10 @@ class Outline:
     What a format leaves out on purpose goes to `leave_out`, so that it can be counted (see reading.py).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        """`most`: characters of text from which it is a bomb, and OverflowError."""
         self.title = ""
+        self._most, self._characters = most, 0
         self._path: list[tuple[int, str]] = []
         self._bare: str | None = None
         self._sections: list[tuple[str, int | None, bool, list[str]]] = []
@@ -170,6 +172,9 @@ class Outline:
         if not self._sections or self._sections[-1][:2] != (heading, page):
             self._sections.append((heading, page, is_continued, []))
         self._sections[-1][3].append(text)
+        self._characters += len(text)
+        if self._most is not None and self._characters > self._most:
+            raise OverflowError
 
 
 def named(names: Sequence[str], row: Sequence[str]) -> str:

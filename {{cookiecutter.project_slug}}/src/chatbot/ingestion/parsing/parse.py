@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import PurePosixPath
 
 from chatbot.domain import ParsedDocument, UnreadableDocument
+from chatbot.ingestion.parsing.limits import most_text
 
 PDF = "application/pdf"
 OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -98,20 +99,21 @@ NOT_TEXT = frozenset({PDF, RTF, PNG, JPEG, TIFF, *(kind for kind, _, _ in ARCHIV
 
 HTML_PAGE = "an HTML page"
 
-CHARACTERS = 5_000_000
-EXPANSION = 20
-"""A document may hold so many characters of text, or so many a byte: more is a bomb, of repeated text."""
-
 
 def parse(content: bytes, name: str) -> ParsedDocument:
     """Read a file, a matter of seconds for a large one. Raises UnreadableDocument."""
     reader = import_module(f"chatbot.ingestion.parsing.{FORMATS[media_type(content, name)]}")
-    parsed: ParsedDocument = reader.read(content, short_name(name))
+    most = most_text(content)
+    try:
+        parsed: ParsedDocument = reader.read(content, short_name(name))
+        if sum(len(section.text) for section in parsed.sections) > most:
+            raise OverflowError
+    except OverflowError:
+        raise UnreadableDocument(
+            f"{short_name(name)} unpacks to more than {most:,} characters of text: split it."
+        ) from None
     if not parsed.sections:
         raise UnreadableDocument(f"{short_name(name)} holds no text.")
-    most = max(CHARACTERS, EXPANSION * len(content))
-    if sum(len(section.text) for section in parsed.sections) > most:
-        raise UnreadableDocument(f"{short_name(name)} unpacks to more than {most:,} characters of text: split it.")
     return parsed
 
 
@@ -195,7 +197,7 @@ def _archive(content: bytes, expected: str) -> tuple[str, str]:
         return expected, kinds[expected]
     if kinds:
         return next(iter(kinds.items()))
-    if PARTS in content and expected in (DOCX, PPTX, XLSX):
+    if (PARTS in content and expected in (DOCX, PPTX, XLSX)) or (b"content.xml" in content and expected == ODT):
         return expected, "an Office file"
     return "application/zip", "a ZIP archive"
 

@@ -21,7 +21,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
     root = archive.xml(main)
     if root is None:
         raise archive.damaged()
-    outline = Outline()
+    outline = Outline(archive.most_text)
     parts = archive.relations(main)
     slides = [parts.get(_relation(each), ("", ""))[1] for each in descendants(root, "sldId")]
     for number, part in enumerate(slides, start=1):

@@ -57,7 +57,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
     reader.run()
     outline.title = outline.title or one_line(reader.info.get(b"title", ""))
     cited = description(several(one_line(reader.info.get(b"author", ""))))
-    return outline.document(name, cited, everything="\n".join([*reader.everything]))
+    return outline.document(name, cited, everything="".join(reader.everything))
 
 
 class _Reader:
@@ -121,6 +121,7 @@ class _Reader:
         if depth in self._aside:
             note = one_line("".join(self._words))
             self._words = self._aside.pop(depth)
+            self.everything.append("\n")
             if note:
                 self._notes.append(f"Note: {note}" if ended == b"footnote" else note)
 
@@ -153,6 +154,7 @@ class _Reader:
         self._state = replace(self._state, destination=destination)
         if destination == b"footnote" or destination.startswith((b"header", b"footer")):
             self._aside[len(self._stack)] = self._words
+            self.everything.append("\n")
             self._words = []
 
     def _sign(self, sign: bytes) -> None:
@@ -191,9 +193,7 @@ class _Reader:
             return
         if destination in IGNORED or destination in (b"*", b"info"):
             return
-        self.everything.append(text if text not in "\x1e\x1f" else " ")
-        if self.everything[-2:-1] and self.everything[-2][-1:].isalnum() and text[:1].isalnum():
-            self.everything[-2:] = [self.everything[-2] + text]
+        self.everything.append(" " if text in "\x1e\x1f" else text)
         if self._state.is_hidden or self._state.size <= SMALLEST:
             self._outline.leave_out("hidden", text)
         elif text == "\x1e":

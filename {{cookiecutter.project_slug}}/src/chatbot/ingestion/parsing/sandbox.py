@@ -149,4 +149,4 @@ def _reason(failed: str | None, late: bool, code: int | None) -> str:
 
 def _document(found: dict[str, Any]) -> ParsedDocument:
     sections = [Section(**section) for section in found.pop("sections")]
-    return ParsedDocument(sections=sections, reading=Reading(**found.pop("reading")), **found)
+    return ParsedDocument(sections=sections, reading=Reading.of(found.pop("reading")), **found)

@@ -56,19 +56,27 @@ def read(content: bytes, name: str) -> ParsedDocument:
 def decode(content: bytes, declared: str = "") -> tuple[str, str]:
     """The text and the name of its encoding.
 
-    In this order: the mark of byte order; `declared`, which a server said of it; UTF-8, if it is; what the file says
-    of itself; UTF-8 with a few broken characters; what the bytes look like.
+    In this order: the mark of byte order; UTF-8, if it is, since nothing else looks like it; `declared`, which a server
+    said of it; what the file says of itself; UTF-8 with a few broken characters; what the bytes look like.
     """
     for mark, encoding in BYTE_ORDER_MARKS:
         if content.startswith(mark):
             return content.decode(encoding, errors="replace"), "utf-8" if encoding == "utf-8-sig" else encoding
-    for encoding in (_known(declared), "utf-8", _own_declaration(content)):
+    for encoding in ("utf-8" if b"\x1b" not in content[:SAMPLE] else "", _known(declared), _own_declaration(content)):
         if encoding and (text := _strictly(content, encoding)) is not None:
             return text, encoding
     if (text := _nearly_utf_8(content)) is not None:
         return text, "utf-8"
     encoding = _guessed(content[:SAMPLE])
     return content.decode(encoding, errors="replace"), encoding
+
+
+def unicode(content: bytes, declared: str) -> bytes:
+    """A text in UTF-8, with a mark that says so, where its server said what it is in; anything else as it is."""
+    if not _known(declared) or content.startswith(tuple(mark for mark, _ in BYTE_ORDER_MARKS)):
+        return content
+    text, encoding = decode(content, declared)
+    return content if encoding == "utf-8" else codecs.BOM_UTF8 + text.encode()
 
 
 def _own_declaration(content: bytes) -> str:

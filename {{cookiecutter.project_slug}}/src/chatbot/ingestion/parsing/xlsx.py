@@ -29,7 +29,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
     workbook = archive.xml(main)
     if workbook is None:
         raise archive.damaged()
-    outline = Outline()
+    outline = Outline(archive.most_text)
     reader = _Reader(archive, main, workbook)
     everything = [archive.all_text("xl/drawings"), archive.all_text("xl/comments")]
     parts = archive.relations(main)
