@@ -14,15 +14,17 @@ from chatbot.domain import ChatbotError
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
-    from chatbot.ingestion.corpus import Collected, Outcome
+    from chatbot.ingestion.corpus import Collected
+    from chatbot.jobs.batch import Outcome
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--remove", is_flag=True, help="Take these files and URLs, or all in these folders, out of the bot.")
+@click.option("--fast", is_flag=True, help="Make files findable by their words; the workers embed them afterwards.")
 @through_queue
 @as_json
-def ingest(paths: tuple[str, ...], remove: bool, through_queue: bool, as_json: bool) -> None:
+def ingest(paths: tuple[str, ...], remove: bool, fast: bool, through_queue: bool, as_json: bool) -> None:
     """Make the files in PATHS, all below folders, and what URLs hold, findable. What is unchanged is left alone.
 
     \b
@@ -44,7 +46,7 @@ def ingest(paths: tuple[str, ...], remove: bool, through_queue: bool, as_json: b
         collected = corpus.Collected([*found.items, *corpus.urls(urls)], found.skipped)
         if not collected.items:
             raise ChatbotError(f"Nothing to ingest: {collected.skipped} files there, none of a type that can be read.")
-        outcomes = with_services(lambda services: ingest_collected(services, collected, through_queue, as_json))
+        outcomes = with_services(lambda services: ingest_collected(services, collected, through_queue, as_json, fast))
         exit_if_failed(outcomes)
 
 
@@ -81,17 +83,21 @@ async def ingest_named(services: Services, name: str, prune: bool, through_queue
 
 
 async def ingest_collected(
-    services: Services, collected: Collected, through_queue: bool, as_json: bool
+    services: Services, collected: Collected, through_queue: bool, as_json: bool, fast: bool = False
 ) -> list[Outcome]:
     """Ingest what was collected, show how far it is, and print what became of it."""
     from chatbot.cli.output import summary
     from chatbot.cli.progress import Progress
-    from chatbot.ingestion import corpus
+    from chatbot.jobs import batch
 
-    flow = corpus.enqueue if through_queue else corpus.ingest
+    jobs, ingester, items = services.jobs, services.ingester, collected.items
     outcomes: list[Outcome] = []
-    with Progress(len(collected.items)) as progress:
-        async for outcome in flow(services, collected.items, progress.watch):
+    with Progress(len(items)) as progress:
+        if through_queue:
+            flow = batch.enqueue(services.documents, jobs, services.queue, ingester, items, progress.watch)
+        else:
+            flow = batch.ingest(jobs, ingester, items, progress.watch, fast)
+        async for outcome in flow:
             outcomes.append(outcome)
             progress.done(outcome)
     text = summary(outcomes, collected.skipped, progress.seconds)
@@ -103,7 +109,7 @@ async def remove_absent(services: Services, belongs: Callable[[Any], bool], pres
     """Remove the documents of a corpus that are not `present`; returns their sources."""
     from chatbot.ingestion import corpus
 
-    gone = await corpus.missing(services, belongs, present)
+    gone = await corpus.missing(services.documents, belongs, present)
     for document in gone:
         await services.ingester.remove(document.id)
     return [document.source for document in gone]

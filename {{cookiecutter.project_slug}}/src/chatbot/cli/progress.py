@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from chatbot.ingestion.corpus import Outcome
+    from chatbot.jobs.batch import Outcome
 
 
 class Progress:

@@ -16,9 +16,11 @@ from chatbot.domain.callers import ApiKey, Caller, Consent, PersonalRecord, Scop
 from chatbot.domain.documents import (
     Chunk,
     Document,
+    DocumentState,
     Filters,
     Hit,
     Language,
+    Match,
     Metadata,
     ParsedDocument,
     Passage,
@@ -28,6 +30,7 @@ from chatbot.domain.documents import (
 )
 from chatbot.domain.errors import (
     ChatbotError,
+    ClaimLost,
     InvalidConfiguration,
     InvalidToken,
     LimitReached,
@@ -36,7 +39,7 @@ from chatbot.domain.errors import (
     Unavailable,
     UnreadableDocument,
 )
-from chatbot.domain.jobs import Job, JobState
+from chatbot.domain.jobs import Claim, Job, JobKind, JobRequest, JobState
 
 __all__ = [
     "EXTRACTIVE",
@@ -46,18 +49,24 @@ __all__ = [
     "ChatbotError",
     "Chunk",
     "Citation",
+    "Claim",
+    "ClaimLost",
     "Consent",
     "Conversation",
     "Document",
+    "DocumentState",
     "Feedback",
     "Filters",
     "Hit",
     "InvalidConfiguration",
     "InvalidToken",
     "Job",
+    "JobKind",
+    "JobRequest",
     "JobState",
     "Language",
     "LimitReached",
+    "Match",
     "Message",
     "Metadata",
     "ModelUnavailable",
