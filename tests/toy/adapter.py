@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
-from chatbot.domain import Filters, Hit, InvalidConfiguration, Point
+from chatbot.domain import Filters, InvalidConfiguration, Match, Point
 from chatbot.storage.database import Database, matching
 
 CREATE = """
@@ -22,7 +22,7 @@ ON CONFLICT (name, chunk_id) DO UPDATE
 SET document_id = excluded.document_id, vector = excluded.vector, metadata = excluded.metadata
 """
 SEARCH = """
-SELECT chunk_id, (
+SELECT chunk_id AS point_id, (
     SELECT sum(a * b) / sqrt(sum(a * a) * sum(b * b)) FROM unnest(vector, %(vector)s::float8[]) AS v(a, b)
 ) AS score FROM toy_points WHERE name = %(index)s AND {conditions} ORDER BY score DESC LIMIT %(limit)s
 """
@@ -47,20 +47,25 @@ class Toy:
             raise InvalidConfiguration(f"The index {index} holds vectors of {there} numbers, not {dimension}")
 
     async def upsert(self, index: str, points: Sequence[Point]) -> None:
-        latest = {point.chunk_id: point for point in points}.values()
-        rows = [[p.chunk_id, p.document_id, list(p.vector), dict(p.metadata)] for p in latest]
+        latest = {point.id: point for point in points}.values()
+        rows = [[p.id, p.document_id, list(p.vector), dict(p.metadata)] for p in latest]
         await self._database.rows(UPSERT, {"index": index, "rows": json.dumps(rows)})
 
-    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
+    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Match]:
         conditions, parameters = matching("metadata", filters)
         wanted = {"index": index, "vector": list(vector), "limit": limit, **parameters}
-        return [Hit(**row) for row in await self._database.rows(SEARCH.format(conditions=conditions), wanted)]
+        return [Match(**row) for row in await self._database.rows(SEARCH.format(conditions=conditions), wanted)]
 
-    async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
-        await self._database.rows(
-            "DELETE FROM toy_points WHERE name = %(index)s AND document_id = %(id)s AND chunk_id <> ALL(%(keep)s)",
-            {"index": index, "id": document_id, "keep": list(keep)},
-        )
+    async def delete(self, index: str, ids: Collection[str]) -> None:
+        if await self._width(index) is not None:
+            await self._database.rows(
+                "DELETE FROM toy_points WHERE name = %(index)s AND chunk_id = ANY(%(ids)s)",
+                {"index": index, "ids": list(ids)},
+            )
+
+    async def scan(self, index: str) -> AsyncIterator[list[str]]:
+        rows = await self._database.rows("SELECT chunk_id FROM toy_points WHERE name = %(index)s", {"index": index})
+        yield [row["chunk_id"] for row in rows]
 
     async def count(self, index: str) -> int:
         if await self._width(index) is None:

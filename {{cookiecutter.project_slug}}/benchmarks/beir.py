@@ -34,7 +34,7 @@ from rich.progress import track
 
 from chatbot import settings
 from chatbot.bootstrap import Services, bootstrap
-from chatbot.domain import Question, UnreadableDocument
+from chatbot.domain import JobRequest, Question, UnreadableDocument
 from chatbot.ports import Embedder
 from chatbot.runtime.migrate import migrate
 from chatbot.text.analysis import detect_language
@@ -126,9 +126,12 @@ async def ingest(services: Services, documents: Sequence[Record], console: Conso
     for document in track(documents, "Ingesting", console=console):
         content = f"{document.get('title') or document['_id']}\n\n{document['text']}".encode()
         try:
-            registered, changed = await services.ingester.register(document["_id"], f"{document['_id']}.txt", content)
-            if changed:
-                await services.ingester.process(registered.id, _ignore)
+            at_once = JobRequest("ingest", begun=True)
+            name = f"{document['_id']}.txt"
+            registered, job = await services.ingester.register(document["_id"], name, content, {}, at_once)
+            if job:
+                await services.ingester.process(registered.id, _ignore, job.claim)
+                await services.jobs.succeed(job.claim)
         except UnreadableDocument as problem:
             console.print(f"left out: {problem}")
 

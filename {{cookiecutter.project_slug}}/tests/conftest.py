@@ -17,7 +17,7 @@ import tempfile
 import time
 import tomllib
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,15 @@ import pytest
 import services
 from chatbot import settings as settings_module
 from chatbot.chosen import queue, vector_store
-from chatbot.domain import Unavailable
+from chatbot.domain import Chunk, Language, Unavailable
 from chatbot.ports import Queue, VectorStore
 from chatbot.runtime.migrate import migrate
 from chatbot.settings import Settings
 from chatbot.storage.bm25 import LexicalIndex
 from chatbot.storage.database import Database
-from chatbot.storage.documents import Documents
+from chatbot.storage.documents import Description, Documents
+from chatbot.storage.embeddings import Embeddings
+from chatbot.storage.indexes import Indexes
 from chatbot.storage.jobs import Jobs
 from tests.programs import not_installed
 
@@ -43,7 +45,7 @@ CONFORMANCE = {
     "queue": "tests/conformance/test_queue.py",
     "secrets_backend": "tests/conformance/test_secrets.py",
 }
-TABLES = ["documents", "originals", "chunks", "postings", "indexes", "jobs"]
+TABLES = ["documents", "document_versions", "originals", "chunks", "postings", "indexes", "embeddings", "jobs"]
 TABLES += ["api_keys", "daily_salts", "request_rates", "token_spending"]
 TABLES += ["conversations", "messages", "feedback", "consents", "erasures", "daily_tasks", "open_answers"]
 LEASE = 2.0
@@ -134,6 +136,25 @@ def documents(database: Database) -> Documents:
     return Documents(database)
 
 
+async def publish(
+    documents: Documents, id: str, chunks: Sequence[Chunk], title: str = "A title", language: Language = "en"
+) -> bool:
+    """Make these the chunks of what was accepted last; False when something else was meanwhile."""
+    wanted = await documents.wanted(id)
+    assert wanted is not None
+    return await documents.switch(wanted, chunks, Description(title, language, wanted.metadata))
+
+
+@pytest.fixture
+def indexes(database: Database) -> Indexes:
+    return Indexes(database)
+
+
+@pytest.fixture
+def embeddings(database: Database) -> Embeddings:
+    return Embeddings(database)
+
+
 @pytest.fixture
 def lexical(database: Database) -> LexicalIndex:
     return LexicalIndex(database)
@@ -141,7 +162,7 @@ def lexical(database: Database) -> LexicalIndex:
 
 @pytest.fixture
 def jobs(database: Database) -> Jobs:
-    return Jobs(database, max_attempts=3)
+    return Jobs(database, max_attempts=3, lease=LEASE)
 
 
 @pytest.fixture

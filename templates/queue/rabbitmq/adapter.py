@@ -2,6 +2,9 @@
 
 The broker itself knows no lease: it gives a message to another worker once the connection of the first one is gone. A
 message whose job raised is given back when its lease has run out.
+
+Delivery tags begin anew on each channel, so a receipt names the channel too: what was held on one that is gone is
+delivered again, and the end of the work on it must not acknowledge another message.
 """
 
 from __future__ import annotations
@@ -41,6 +44,8 @@ class RabbitQueue:
         self._connection: AbstractConnection | None = None
         self._publishing: AbstractChannel | None = None
         self._consuming: AbstractChannel | None = None
+        self._channels = 0
+        """How many channels messages have arrived on: the first part of a receipt."""
         self._opening = asyncio.Lock()
         self._arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         self._held: dict[str, tuple[AbstractIncomingMessage, float]] = {}
@@ -73,8 +78,9 @@ class RabbitQueue:
             while len(incoming) < limit and not self._arrived.empty():
                 incoming.append(self._arrived.get_nowait())
             deadline = time.monotonic() + self._lease
-            self._held |= {str(message.delivery_tag): (message, deadline) for message in incoming}
-            return [Message(str(message.delivery_tag), message.body.decode()) for message in incoming]
+            received = {f"{self._channels}:{message.delivery_tag}": message for message in incoming}
+            self._held |= {receipt: (message, deadline) for receipt, message in received.items()}
+            return [Message(receipt, message.body.decode()) for receipt, message in received.items()]
         return []
 
     async def renew(self, messages: Collection[Message]) -> None:
@@ -113,6 +119,7 @@ class RabbitQueue:
                 return
             self._held.clear()
             self._arrived = asyncio.Queue()
+            self._channels += 1
             self._consuming = await connection.channel()
             await self._consuming.set_qos(prefetch_count=self._concurrency, timeout=TIMEOUT)
             queue = await self._consuming.declare_queue(NAME, durable=True, arguments=ARGUMENTS, timeout=TIMEOUT)

@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from chatbot.domain import Filters, Hit, InvalidConfiguration, Point, Scalar, Unavailable
+from chatbot.domain import Filters, InvalidConfiguration, Match, Point, Scalar, Unavailable
 
 TIMEOUT = 30
 """Seconds for one call; Chroma's own client would wait for ever."""
 BATCH = 500
 """Points a call."""
+SCANNED = 5000
+"""Ids a call."""
 DOCUMENT = "document_id"
 GRAPH = {"ef_construction": 200, "ef_search": 400, "max_neighbors": 32}
 """Recall@10 of .95 and more even for 10,000 vectors without any structure."""
@@ -42,21 +44,21 @@ class Chroma:
             raise InvalidConfiguration(f"The index {index} holds vectors of {width} numbers, not {dimension}")
 
     async def upsert(self, index: str, points: Sequence[Point]) -> None:
-        rows = list({point.chunk_id: point for point in points}.values())
+        rows = list({point.id: point for point in points}.values())
         async with self._client() as client:
             collection = await client.get_collection(index, embedding_function=None)
             for batch in (rows[start : start + BATCH] for start in range(0, len(rows), BATCH)):
-                ids = [point.chunk_id for point in batch]
+                ids = [point.id for point in batch]
                 # Chroma merges metadata into what is there: keys that are gone must be set to None.
                 there = await collection.get(ids=ids, include=["metadatas"])
                 before = dict(zip(there["ids"], there["metadatas"], strict=True))
                 await collection.upsert(
                     ids=ids,
                     embeddings=[list(point.vector) for point in batch],
-                    metadatas=[_metadata(point, before.get(point.chunk_id) or {}) for point in batch],
+                    metadatas=[_metadata(point, before.get(point.id) or {}) for point in batch],
                 )
 
-    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
+    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Match]:
         if not all(filters.values()):
             return []
         conditions = [_any(key, accepted) for key, accepted in filters.items()]
@@ -68,24 +70,36 @@ class Chroma:
                 where=_joined("$and", conditions) if conditions else None,
                 include=["distances"],
             )
-        return [Hit(id, 1 - distance) for id, distance in zip(found["ids"][0], found["distances"][0], strict=True)]
+        return [Match(id, 1 - distance) for id, distance in zip(found["ids"][0], found["distances"][0], strict=True)]
 
-    async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
+    async def delete(self, index: str, ids: Collection[str]) -> None:
+        gone = list(ids)
         async with self._client() as client:
-            collection = await client.get_collection(index, embedding_function=None)
-            found = await collection.get(where={DOCUMENT: document_id}, include=[])
-            gone = sorted(set(found["ids"]) - set(keep))
-            for start in range(0, len(gone), BATCH):
-                await collection.delete(ids=gone[start : start + BATCH])
+            if await _exists(client, index):
+                collection = await client.get_collection(index, embedding_function=None)
+                for start in range(0, len(gone), BATCH):
+                    await collection.delete(ids=gone[start : start + BATCH])
+
+    async def scan(self, index: str) -> AsyncIterator[list[str]]:
+        start = 0
+        while True:
+            async with self._client() as client:
+                collection = await client.get_collection(index, embedding_function=None)
+                found = await collection.get(limit=SCANNED, offset=start, include=[])
+            if not found["ids"]:
+                return
+            yield found["ids"]
+            start += SCANNED
 
     async def count(self, index: str) -> int:
         async with self._client() as client:
-            names = [collection.name for collection in await client.list_collections()]
-            return await (await client.get_collection(index, embedding_function=None)).count() if index in names else 0
+            if not await _exists(client, index):
+                return 0
+            return await (await client.get_collection(index, embedding_function=None)).count()
 
     async def drop(self, index: str) -> None:
         async with self._client() as client:
-            if index in [collection.name for collection in await client.list_collections()]:
+            if await _exists(client, index):
                 await client.delete_collection(index)
 
     async def ping(self) -> None:
@@ -120,6 +134,10 @@ class Chroma:
             )
         except ValueError as error:  # what Chroma makes of a refused connection
             raise TimeoutError from error
+
+
+async def _exists(client: Any, index: str) -> bool:
+    return index in [collection.name for collection in await client.list_collections()]
 
 
 def _metadata(point: Point, before: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from chatbot.clients.filter_words import accepted, tokens
-from chatbot.domain import Filters, Hit, InvalidConfiguration, Point, Unavailable
+from chatbot.domain import Filters, InvalidConfiguration, Match, Point, Unavailable
 
 TIMEOUT = 30
 """Seconds for one call."""
@@ -55,12 +55,12 @@ class Lance:
     async def upsert(self, index: str, points: Sequence[Point]) -> None:
         rows = [
             {
-                "chunk_id": point.chunk_id,
+                "chunk_id": point.id,
                 "document_id": point.document_id,
                 "vector": list(point.vector),
                 "tokens": tokens(point.metadata),
             }
-            for point in {point.chunk_id: point for point in points}.values()
+            for point in {point.id: point for point in points}.values()
         ]
         if not rows:
             return
@@ -70,7 +70,7 @@ class Lance:
             await merge.execute(rows)  # tried again by LanceDB when another process wrote meanwhile
             await self._compact(table)
 
-    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
+    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Match]:
         if not all(filters.values()):
             return []
         async with self._database() as database:
@@ -78,16 +78,20 @@ class Lance:
             if filters:
                 query = query.where(" AND ".join(_any(accepted(key, values)) for key, values in filters.items()))
             found = await query.select(["chunk_id", "_distance"]).limit(limit).to_list()
-        return [Hit(row["chunk_id"], 1 - row["_distance"]) for row in found]
+        return [Match(row["chunk_id"], 1 - row["_distance"]) for row in found]
 
-    async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
-        condition = f"document_id = {_quoted(document_id)}"
-        if keep:
-            condition += f" AND chunk_id NOT IN ({', '.join(map(_quoted, sorted(keep)))})"
+    async def delete(self, index: str, ids: Collection[str]) -> None:
         async with self._database() as database:
-            table = await database.open_table(index)
-            await table.delete(condition)
-            await self._compact(table)
+            table = await self._table(database, index)
+            if table is not None and ids:
+                await table.delete(f"chunk_id IN ({', '.join(map(_quoted, ids))})")
+                await self._compact(table)
+
+    async def scan(self, index: str) -> AsyncIterator[list[str]]:
+        async with self._database() as database:
+            batches = await (await database.open_table(index)).query().select(["chunk_id"]).to_batches()
+        async for batch in batches:
+            yield batch.column("chunk_id").to_pylist()
 
     async def count(self, index: str) -> int:
         async with self._database() as database:

@@ -9,12 +9,12 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from chatbot.clients.filter_words import accepted, tokens
-from chatbot.domain import Filters, Hit, InvalidConfiguration, Point, Unavailable
+from chatbot.domain import Filters, InvalidConfiguration, Match, Point, Unavailable
 
 T = TypeVar("T")
 
@@ -48,16 +48,16 @@ class Milvus:
     async def upsert(self, index: str, points: Sequence[Point]) -> None:
         rows = [
             {
-                "chunk_id": point.chunk_id,
+                "chunk_id": point.id,
                 "document_id": point.document_id,
                 "vector": list(point.vector),
                 "metadata": {"tokens": tokens(point.metadata)},
             }
-            for point in {point.chunk_id: point for point in points}.values()
+            for point in {point.id: point for point in points}.values()
         ]
         await self._in(index, lambda client, name: _upsert(client, name, rows))
 
-    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
+    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Match]:
         if not all(filters.values()):
             return []
         words = [json.dumps(accepted(key, values), ensure_ascii=False) for key, values in filters.items()]
@@ -73,13 +73,16 @@ class Milvus:
                 timeout=TIMEOUT,
             ),
         )
-        return [Hit(hit["chunk_id"], hit["distance"]) for hit in found]
+        return [Match(each["chunk_id"], each["distance"]) for each in found]
 
-    async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
-        condition = f"document_id == {json.dumps(document_id, ensure_ascii=False)}"
-        if keep:
-            condition += f" and chunk_id not in {json.dumps(sorted(keep), ensure_ascii=False)}"
-        await self._in(index, lambda client, name: client.delete(name, filter=condition, timeout=TIMEOUT))
+    async def delete(self, index: str, ids: Collection[str]) -> None:
+        await self._in(index, lambda client, name: _delete(client, name, list(ids)))
+
+    async def scan(self, index: str) -> AsyncIterator[list[str]]:
+        pages = await self._in(index, _pages)
+        while page := await self._call(lambda _: pages.next()):
+            yield [row["chunk_id"] for row in page]
+        await self._call(lambda _: pages.close())
 
     async def count(self, index: str) -> int:
         return await self._in(index, _count)
@@ -156,6 +159,17 @@ def _create(client: Any, name: str, dimension: int) -> int:
 def _upsert(client: Any, name: str, rows: list[dict[str, Any]]) -> None:
     for start in range(0, len(rows), BATCH):
         client.upsert(name, rows[start : start + BATCH], timeout=TIMEOUT)
+
+
+def _delete(client: Any, name: str, ids: list[str]) -> None:
+    if ids and client.has_collection(name, timeout=TIMEOUT):
+        client.delete(name, ids=ids, timeout=TIMEOUT)
+
+
+def _pages(client: Any, name: str) -> Any:
+    return client.query_iterator(
+        name, batch_size=5000, filter="", output_fields=["chunk_id"], consistency_level="Strong", timeout=TIMEOUT
+    )
 
 
 def _count(client: Any, name: str) -> int:

@@ -7,13 +7,13 @@ passes, so that a filter costs time but no recall.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
 
-from chatbot.domain import Filters, Hit, InvalidConfiguration, Point
+from chatbot.domain import Filters, InvalidConfiguration, Match, Point
 from chatbot.storage.database import Database, matching
 
 MAX_DIMENSION = 4000
@@ -41,7 +41,7 @@ CREATE INDEX ON {table} USING hnsw (vector halfvec_cosine_ops) WITH (ef_construc
 """
 UPSERT = """
 INSERT INTO {table}
-SELECT * FROM unnest(%(chunks)s::text[], %(documents)s::text[], %(vectors)s::text[]::halfvec[], %(metadata)s::jsonb[])
+SELECT * FROM unnest(%(ids)s::text[], %(documents)s::text[], %(vectors)s::text[]::halfvec[], %(metadata)s::jsonb[])
 ON CONFLICT (chunk_id) DO UPDATE
 SET document_id = excluded.document_id, vector = excluded.vector, metadata = excluded.metadata
 """
@@ -50,10 +50,11 @@ SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw
        set_config('hnsw.max_scan_tuples', '200000', true), set_config('hnsw.scan_mem_multiplier', '16', true)
 """
 SEARCH = """
-SELECT chunk_id, 1 - (vector <=> %(vector)s::halfvec) AS score FROM {table} WHERE {conditions}
+SELECT chunk_id AS point_id, 1 - (vector <=> %(vector)s::halfvec) AS score FROM {table} WHERE {conditions}
 ORDER BY vector <=> %(vector)s::halfvec LIMIT %(limit)s
 """
-DELETE = "DELETE FROM {table} WHERE document_id = %(document)s AND chunk_id <> ALL(%(keep)s::text[])"
+DELETE = "DELETE FROM {table} WHERE chunk_id = ANY(%(ids)s)"
+SCAN = "SELECT chunk_id FROM {table} WHERE chunk_id > %(after)s ORDER BY chunk_id LIMIT 5000"
 COUNT = "SELECT count(*) AS points FROM {table}"
 DROP = "DROP TABLE IF EXISTS {table}"
 
@@ -81,18 +82,18 @@ class PgVector:
                 )
 
     async def upsert(self, index: str, points: Sequence[Point]) -> None:
-        rows = {point.chunk_id: point for point in points}.values()  # the last one of each id, as if one by one
+        rows = {point.id: point for point in points}.values()  # the last one of each id, as if one by one
         await self._database.rows(
             UPSERT.format(table=_table(index)),
             {
-                "chunks": [row.chunk_id for row in rows],
+                "ids": [row.id for row in rows],
                 "documents": [row.document_id for row in rows],
                 "vectors": [_literal(row.vector) for row in rows],
                 "metadata": [json.dumps(dict(row.metadata)) for row in rows],
             },
         )
 
-    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
+    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Match]:
         conditions, parameters = matching("metadata", filters)
         statement = SEARCH.format(table=_table(index), conditions=conditions)
         asked = max(limit, FEWEST)
@@ -103,16 +104,26 @@ class PgVector:
             if filters and len(rows) < asked:  # few points pass: compare them all, since a graph may not reach each
                 await connection.execute("SET LOCAL enable_indexscan = off")
                 rows = await (await connection.execute(statement, wanted)).fetchall()
-            return [Hit(**row) for row in rows[:limit]]
+            return [Match(**row) for row in rows[:limit]]
 
-    async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
-        await self._database.rows(DELETE.format(table=_table(index)), {"document": document_id, "keep": list(keep)})
+    async def delete(self, index: str, ids: Collection[str]) -> None:
+        if await self._exists(index):
+            await self._database.rows(DELETE.format(table=_table(index)), {"ids": list(ids)})
+
+    async def scan(self, index: str) -> AsyncIterator[list[str]]:
+        after = ""
+        while rows := await self._database.rows(SCAN.format(table=_table(index)), {"after": after}):
+            yield [row["chunk_id"] for row in rows]
+            after = rows[-1]["chunk_id"]
 
     async def count(self, index: str) -> int:
-        if await self._database.row(WIDTH, {"table": _table(index)}) is None:
+        if not await self._exists(index):
             return 0
         row = await self._database.row(COUNT.format(table=_table(index)))
         return row["points"] if row else 0
+
+    async def _exists(self, index: str) -> bool:
+        return await self._database.row(WIDTH, {"table": _table(index)}) is not None
 
     async def drop(self, index: str) -> None:
         await self._database.rows(DROP.format(table=_table(index)))

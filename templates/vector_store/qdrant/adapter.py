@@ -1,7 +1,7 @@
 """Vectors in a Qdrant server: a collection an index, HNSW, cosine similarity.
 
 The URL is http(s)://[key@]host:port, where the key is Qdrant's API key. Qdrant takes UUIDs as ids, so a point has one
-made of its chunk's id, and the chunk's id beside it.
+made of its own id, and that beside it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from chatbot.clients.filter_words import accepted, tokens
-from chatbot.domain import Filters, Hit, InvalidConfiguration, Point, Unavailable
+from chatbot.domain import Filters, InvalidConfiguration, Match, Point, Unavailable
 
 TIMEOUT = 30
 """Seconds for one call."""
 BATCH = 500
 """Points a call."""
+SCANNED = 5000
+"""Ids a call."""
 NAMESPACE = uuid.UUID("6f1d3c1e-52a3-4c3c-9a43-0c6f6d1a7a52")
 EF = 400
 """Candidates kept on the way through the graph: it finds nearly all of the ten nearest even without any structure."""
@@ -53,21 +55,21 @@ class Qdrant:
         models = (await _sdk()).models
         rows = [
             models.PointStruct(
-                id=_id(point.chunk_id),
+                id=_id(point.id),
                 vector=list(point.vector),
                 payload={
-                    "chunk_id": point.chunk_id,
+                    "chunk_id": point.id,
                     "document_id": point.document_id,
                     "tokens": tokens(point.metadata),
                 },
             )
-            for point in {point.chunk_id: point for point in points}.values()
+            for point in {point.id: point for point in points}.values()
         ]
         async with self._client() as client:
             for start in range(0, len(rows), BATCH):
                 await client.upsert(index, rows[start : start + BATCH], wait=True)
 
-    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
+    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Match]:
         models = (await _sdk()).models
         conditions = [
             models.FieldCondition(key="tokens", match=models.MatchAny(any=accepted(key, values)))
@@ -82,15 +84,23 @@ class Qdrant:
                 with_payload=["chunk_id"],
                 limit=limit,
             )
-        return [Hit(point.payload["chunk_id"], point.score) for point in found.points]
+        return [Match(point.payload["chunk_id"], point.score) for point in found.points]
 
-    async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
+    async def delete(self, index: str, ids: Collection[str]) -> None:
         models = (await _sdk()).models
-        of_document = models.FieldCondition(key="document_id", match=models.MatchValue(value=document_id))
-        kept = [models.HasIdCondition(has_id=[_id(chunk) for chunk in keep])] if keep else None
         async with self._client() as client:
-            selected = models.FilterSelector(filter=models.Filter(must=[of_document], must_not=kept))
-            await client.delete(index, points_selector=selected, wait=True)
+            if await client.collection_exists(index):
+                selected = models.PointIdsList(points=[_id(id) for id in ids])
+                await client.delete(index, points_selector=selected, wait=True)
+
+    async def scan(self, index: str) -> AsyncIterator[list[str]]:
+        offset = None
+        while True:
+            async with self._client() as client:
+                found, offset = await client.scroll(index, limit=SCANNED, offset=offset, with_payload=["chunk_id"])
+            yield [point.payload["chunk_id"] for point in found]
+            if offset is None:
+                return
 
     async def count(self, index: str) -> int:
         async with self._client() as client:
@@ -132,5 +142,5 @@ async def _sdk() -> Any:
     return await asyncio.to_thread(importlib.import_module, "qdrant_client")  # takes seconds
 
 
-def _id(chunk_id: str) -> str:
-    return str(uuid.uuid5(NAMESPACE, chunk_id))
+def _id(id: str) -> str:
+    return str(uuid.uuid5(NAMESPACE, id))

@@ -12,7 +12,13 @@ depends_on = None
 
 def upgrade() -> None:
     run = op.get_bind().exec_driver_sql
-    run("ALTER TABLE documents ADD COLUMN reading jsonb NOT NULL DEFAULT '{}'")
+    # A table of its own: the former release reads `documents.*`, and may run beside this one.
+    run("""
+        CREATE TABLE readings (
+            document_id text PRIMARY KEY REFERENCES documents ON DELETE CASCADE,
+            reading jsonb NOT NULL
+        )
+    """)
     run("ALTER TABLE jobs ADD COLUMN note text")
     # Pairs: an offset in the text, and the page that begins there. Empty for a chunk that stands on one page.
     run("ALTER TABLE chunks ADD COLUMN page_breaks integer[] NOT NULL DEFAULT '{}'")
@@ -20,6 +26,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     run = op.get_bind().exec_driver_sql
-    run("ALTER TABLE documents DROP COLUMN reading")
+    run("DROP TABLE readings")
     run("ALTER TABLE jobs DROP COLUMN note")
     run("ALTER TABLE chunks DROP COLUMN page_breaks")

@@ -12,7 +12,6 @@ Tests hand in their own adapters: `bootstrap(settings, vectors=FakeVectors())`.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,14 +26,18 @@ from chatbot.clients import embedder, oidc
 from chatbot.clients.fetch import Fetcher
 from chatbot.clients.language_model import GenerationLimits, OpenAICompatible
 from chatbot.domain import InvalidConfiguration
-from chatbot.ingestion.ingest import Ingester, ensure_index
+from chatbot.ingestion.ingest import Ingester
 from chatbot.ingestion.parsing.sandbox import Sandbox
+from chatbot.ingestion.reconcile import Reconciler
+from chatbot.ingestion.vector_index import VectorIndex
 from chatbot.settings import Settings, scopes
 from chatbot.storage.api_keys import ApiKeys
 from chatbot.storage.bm25 import LexicalIndex
 from chatbot.storage.conversations import Conversations
 from chatbot.storage.database import Database
 from chatbot.storage.documents import Documents
+from chatbot.storage.embeddings import Embeddings
+from chatbot.storage.indexes import Indexes
 from chatbot.storage.jobs import Jobs
 from chatbot.storage.limits import Limits
 from chatbot.storage.personal import Personal
@@ -48,15 +51,19 @@ class Services:
     settings: Settings
     database: Database
     documents: Documents
+    indexes: Indexes
+    embeddings: Embeddings
     jobs: Jobs
     lexical: LexicalIndex
     vectors: ports.VectorStore
     queue: ports.Queue
     embedder: ports.Embedder
+    index: VectorIndex
     model: ports.LanguageModel
     retriever: Retriever
     answerer: Answerer
     ingester: Ingester
+    reconciler: Reconciler
     keys: ApiKeys
     limits: Limits
     issuer: oidc.Issuer | None
@@ -82,7 +89,9 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
     s = settings
     database = part("database", lambda: Database(s.database_url.get_secret_value(), s.database_pool_size))
     documents = part("documents", lambda: Documents(database))
-    jobs = part("jobs", lambda: Jobs(database, s.job_attempts))
+    indexes = part("indexes", lambda: Indexes(database))
+    embeddings = part("embeddings", lambda: Embeddings(database))
+    jobs = part("jobs", lambda: Jobs(database, s.job_attempts, s.job_lease, s.job_outage_budget))
     lexical = part("lexical", lambda: LexicalIndex(database))
     vectors = part("vectors", lambda: vector_store.connect(s.vector_db_url.get_secret_value()))
     broker = part("queue", lambda: queue.connect(s.queue_url.get_secret_value(), s.job_lease))
@@ -94,15 +103,15 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
     model = part(
         "model", lambda: language_model(_text(s.llm_url), s.llm_model, s.llm_api_key.get_secret_value(), bounds)
     )
-    index = functools.partial(ensure_index, documents, vectors, embed)
-    retriever = part("retriever", lambda: Retriever(documents, lexical, vectors, embed, index, s.lexical_weight))
+    index = part("index", lambda: VectorIndex(indexes, embeddings, vectors, embed))
+    retriever = part("retriever", lambda: Retriever(documents, lexical, index, embed, s.lexical_weight))
     answerer = part("answerer", lambda: Answerer(retriever, model, s.passages, Extractive()))
     max_bytes = int(s.max_document_mb * 1_000_000)
     sandbox = Sandbox(s.parse_memory_mb, s.parse_seconds, s.parse_drawing_seconds)
     ingester = part(
         "ingester",
         lambda: Ingester(
-            documents, vectors, embed, s.chunk_chars, s.chunk_overlap, max_bytes, sandbox.parse, _fetcher(s, max_bytes)
+            documents, index, s.chunk_chars, s.chunk_overlap, max_bytes, sandbox.parse, _fetcher(s, max_bytes)
         ),
     )
     keys = part("keys", lambda: ApiKeys(database))
@@ -115,15 +124,19 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         settings=settings,
         database=database,
         documents=documents,
+        indexes=indexes,
+        embeddings=embeddings,
         jobs=jobs,
         lexical=lexical,
         vectors=vectors,
         queue=broker,
         embedder=embed,
+        index=index,
         model=model,
         retriever=retriever,
         answerer=answerer,
         ingester=ingester,
+        reconciler=part("reconciler", lambda: Reconciler(documents, jobs, index, indexes, embeddings, vectors)),
         keys=keys,
         limits=limits,
         issuer=issuer,

@@ -2,8 +2,8 @@
 
 store = vector_store.connect("postgresql://…")
 await store.create("e5_384", dimension=384)
-await store.upsert("e5_384", [Point("c1", "d1", vector, {"year": 2024})])
-hits = await store.search("e5_384", vector, limit=5, filters={"year": [2023, 2024]})
+await store.upsert("e5_384", [Point("p1", "d1", vector, {"year": 2024})])
+matches = await store.search("e5_384", vector, limit=5, filters={"year": [2023, 2024]})
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol, TypedDict
 
-from chatbot.domain import Filters, Hit, Passage, Point, Question, Turn, Usage
+from chatbot.domain import Filters, Match, Passage, Point, Question, Turn, Usage
 
 Handle = Callable[[str], Awaitable[None]]
 """Does the job whose id it is given. Returning acknowledges the message; raising leaves it for redelivery."""
 
 
 class VectorStore(Protocol):
-    """Dense vectors by chunk id, in named indexes. Scores are cosine similarities, -1 to 1.
+    """Points: dense vectors by id, in named indexes. Scores are cosine similarities, -1 to 1.
 
     The module of an adapter exports `connect(url: str) -> VectorStore`, which opens nothing: the first call does.
     Importing the module does not import the vendor's SDK. Every method raises `Unavailable` when the server does not
@@ -31,13 +31,16 @@ class VectorStore(Protocol):
         """Make the index if it is not there. InvalidConfiguration if it is there with another dimension."""
 
     async def upsert(self, index: str, points: Sequence[Point]) -> None:
-        """Insert or replace by chunk id; findable when this returns."""
+        """Insert or replace by id; findable when this returns."""
 
-    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
+    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Match]:
         """The nearest points, best first."""
 
-    async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
-        """Remove the points of one document, but for the chunk ids in `keep`. No error when there are none."""
+    async def delete(self, index: str, ids: Collection[str]) -> None:
+        """Remove the points of these ids. No error when they are not there, or the index is not."""
+
+    def scan(self, index: str) -> AsyncIterator[list[str]]:
+        """The ids of all points, some at a time, in any order; what comes or goes meanwhile may be left out."""
 
     async def count(self, index: str) -> int:
         """How many points the index holds; 0 when it does not exist."""
@@ -54,7 +57,7 @@ class VectorStore(Protocol):
 class Queue(Protocol):
     """Carries job ids from whoever asks to the workers: at least once, each under a lease while it is worked on.
 
-    A queue only delivers. Attempts, backoff, delay and dead letters live in the job's record (`jobs.py`), so that
+    A queue only delivers. Attempts, backoff, delay and dead letters live in the job's record (storage/jobs.py), so that
     they are the same with every broker. The module exports `connect(url: str, lease: float) -> Queue` (lease in
     seconds). Every method raises `Unavailable` when the broker does not answer.
     """

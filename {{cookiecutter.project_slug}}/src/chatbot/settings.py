@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     )
     worker_concurrency: int = Field(default=2, ge=1, le=256, description="Jobs one worker runs at a time")
     job_lease: float = Field(default=60, ge=1, le=43200, description="Seconds until a dead worker's job is retried")
+    job_outage_budget: float = Field(
+        default=86400, ge=0, le=2592000, description="Seconds a job waits for what is down before it is set aside"
+    )
     job_attempts: int = Field(default=8, ge=1, le=100, description="Attempts before a job is set aside as dead")
 
     # Access

@@ -17,26 +17,33 @@ from chatbot.answering.retrieve import Retriever
 from chatbot.domain import (
     Answer,
     Chunk,
+    Claim,
+    ClaimLost,
     Consent,
     Document,
     Feedback,
+    JobRequest,
     LimitReached,
+    Match,
     Message,
     NotFound,
     Turn,
-    Unavailable,
     UnreadableDocument,
 )
 from chatbot.ingestion.ingest import Ingester
+from chatbot.ingestion.reconcile import Reconciler
 from chatbot.ports import Embedder, LanguageModel, Queue, VectorStore
 from chatbot.storage.api_keys import FORM, ApiKeys
 from chatbot.storage.conversations import Conversations
 from chatbot.storage.database import Database
-from chatbot.storage.documents import Documents
+from chatbot.storage.documents import AlreadyAccepted, Description, Documents, Offer, document_id
+from chatbot.storage.embeddings import Embeddings
+from chatbot.storage.indexes import Indexes
 from chatbot.storage.jobs import Jobs
 from chatbot.storage.limits import Limits, RateLimitStatus, Subject
 from chatbot.storage.personal import Personal
 from chatbot.storage.streams import OpenAnswers
+from tests.conftest import publish
 from tests.unit import fakes, memory
 
 pytestmark = pytest.mark.slow
@@ -53,9 +60,12 @@ REAL = {
     fakes.FakeModel: LanguageModel,
     fakes.FakeOpenAnswers: OpenAnswers,
     fakes.FakePersonal: Personal,
+    fakes.FakeReconciler: Reconciler,
     fakes.FakeRetriever: Retriever,
     memory.CountingEmbedder: Embedder,
     memory.MemoryDocuments: Documents,
+    memory.MemoryEmbeddings: Embeddings,
+    memory.MemoryIndexes: Indexes,
     memory.MemoryJobs: Jobs,
     memory.MemoryVectors: VectorStore,
 }
@@ -223,75 +233,117 @@ async def test_an_open_answer_is_its_callers_until_it_is_kept_or_given_up(
 
 
 @pytest.fixture
-def documents(real: Database | None) -> Any:
-    return Documents(real) if real else memory.MemoryDocuments()
+def tables() -> memory.Tables:
+    """What the fakes of one test share."""
+    return memory.Tables()
 
 
-async def register(documents: Any, source: str = "docs/a.md", content: bytes = b"one") -> Document:
-    return await documents.register(source, "A title", "text/markdown", "en", {"year": 2024}, content)
+@pytest.fixture
+def documents(real: Database | None, tables: memory.Tables) -> Any:
+    return Documents(real) if real else memory.MemoryDocuments(tables)
+
+
+@pytest.fixture
+def indexes(real: Database | None, tables: memory.Tables) -> Any:
+    return Indexes(real) if real else memory.MemoryIndexes(tables)
+
+
+@pytest.fixture
+def embeddings(real: Database | None, tables: memory.Tables) -> Any:
+    return Embeddings(real) if real else memory.MemoryEmbeddings(tables)
+
+
+@pytest.fixture
+def jobs(real: Database | None, tables: memory.Tables) -> Any:
+    return Jobs(real, max_attempts=3) if real else memory.MemoryJobs(tables)
+
+
+async def register(documents: Any, source: str = "docs/a.md", content: bytes = b"one", **metadata: Any) -> Document:
+    offer = Offer("A title", "text/markdown", {"year": 2024, **metadata}, content)
+    document, _ = await documents.accept(source, offer, None)
+    return document
 
 
 def chunk(document: Document, position: int) -> Chunk:
     return Chunk(f"{document.id[:8]}-{position}", document.id, position, "Carbon is taxed.", "Taxes", 3, "en")
 
 
-async def test_what_can_be_found_stays_until_it_is_replaced(documents: Any) -> None:
+async def test_what_can_be_found_stays_until_a_newer_version_is_switched_to(documents: Any) -> None:
     document = await register(documents)
-    assert (document.content_hash, document.chunks) == (None, 0)
+    assert (document.content_hash, document.chunks, document.state) == (None, 0, "waiting")
     assert await documents.get(document.id) == await documents.find("docs/a.md") == document
-    await documents.replace_chunks(document.id, [chunk(document, 1), chunk(document, 0)], "f" * 64)
-    again = await register(documents, content=b"two")
-    assert (again.content_hash, again.chunks, await documents.original(again.id)) == ("f" * 64, 2, b"two")
+    older = await documents.wanted(document.id)
+    assert await publish(documents, document.id, [chunk(document, 1), chunk(document, 0)])
+    again = await register(documents, content=b"two", year=2025)
+    assert again.version > document.version
+    assert (again.chunks, again.metadata, again.given, again.state) == (2, {"year": 2024}, {"year": 2025}, "waiting")
+    assert await documents.original(again.id) == b"two"
     assert await documents.chunks(document.id) == [chunk(document, 0), chunk(document, 1)]
+    assert not await documents.switch(older, [], Description("Late", "en", {}))
     assert await documents.chunk_ids(document.id) == {chunk(document, 0).id, chunk(document, 1).id}
     assert await documents.count() == (1, 2)
+    newer = await documents.wanted(document.id)
     assert await documents.delete(document.id)
     assert not await documents.delete(document.id)
     with pytest.raises(UnreadableDocument, match="removed"):
-        await documents.replace_chunks(document.id, [], "f" * 64)
+        await documents.switch(newer, [], Description("Late", "en", {}))
 
 
 async def test_an_announced_document_waits_for_its_content(documents: Any) -> None:
-    document = await documents.announce("https://example.org/a", "a", {"year": 2024})
-    assert await documents.original(document.id) is None
-    assert await documents.keep(document.id, "text/markdown", b"one")
-    await documents.replace_chunks(document.id, [], "f" * 64)
-    assert (await documents.announce(document.source, "a", {"year": 2024})).content_hash == "f" * 64
-    other = await documents.announce(document.source, "a", {"tags": ["x"]})
-    assert (other.content_hash, other.metadata) == (None, {"year": 2024, "tags": ["x"]})
-    assert not await documents.keep("unknown", "text/markdown", b"one")
+    async def announce(**metadata: Any) -> Document:
+        offer = Offer("a", "application/octet-stream", metadata)
+        document, _ = await documents.accept("https://example.org/a", offer, None)
+        return document
+
+    document = await announce(year=2024)
+    assert await documents.original(document.id) is await documents.wanted(document.id) is None
+    assert await documents.fetched(document.id, "text/markdown", b"one")
+    kept = await documents.wanted(document.id)
+    assert await documents.fetched(document.id, "text/markdown", b"one")
+    assert await documents.wanted(document.id) == kept
+    assert await publish(documents, document.id, [])
+    assert (await announce(year=2024)).up_to_date
+    other = await announce(tags=["x"])
+    assert (other.up_to_date, other.given) == (False, {"year": 2024, "tags": ["x"]})
+    assert not await documents.fetched("unknown", "text/markdown", b"one")
 
 
 async def test_documents_are_described_listed_and_compared(documents: Any) -> None:
-    made = [await register(documents, f"docs/{number}.md") for number in range(3)]
+    made = [await register(documents, f"docs/{number}.md", b"%d" % number) for number in range(3)]
     ids = sorted(each.id for each in made)
     assert [each.id for each in await documents.list(2)] == ids[:2]
     assert [each.id for each in await documents.list(2, after=ids[1])] == ids[2:]
-    await documents.describe(ids[0], title="Un titre", language="fr", metadata={})
+    wanted = await documents.wanted(ids[0])
+    assert await documents.switch(wanted, [], Description("Un titre", "fr", {}))
     described = await documents.get(ids[0])
     assert (described.title, described.language, described.metadata) == ("Un titre", "fr", {})
-    await documents.replace_chunks(ids[0], [], "f" * 64)
-    assert (await documents.same_content("f" * 64, ids[1])).id == ids[0]
-    assert await documents.same_content("f" * 64, ids[0]) is None
+    assert (await documents.same_content(described.content_hash, ids[1])).id == ids[0]
+    assert await documents.same_content(described.content_hash, ids[0]) is None
 
 
-async def test_one_index_is_active(documents: Any) -> None:
-    assert await documents.active_index() is None
-    for name in ("a", "b", "b"):
-        await documents.activate_index(name, f"model-{name}", 8)
-    assert (await documents.active_index()).name == "b"
-    assert [(index.name, index.active) for index in await documents.indexes()] == [("a", False), ("b", True)]
+async def test_a_job_is_accepted_with_its_document(documents: Any, jobs: Any) -> None:
+    offer, request = Offer("A title", "text/markdown", {}, b"one"), JobRequest("ingest", "key", "print")
+    document, job = await documents.accept("a.md", offer, request)
+    assert (job.kind, job.document_id, job.state, await jobs.find("key")) == ("ingest", document.id, "pending", job)
+    with pytest.raises(AlreadyAccepted):
+        await documents.accept("b.md", offer, request)
+    assert (await documents.count())[0] == 1
+    _, begun = await documents.accept("b.md", offer, JobRequest("ingest", begun=True))
+    assert (begun.state, begun.attempts) == ("running", 1)
+    assert await jobs.start(begun.id) is None
+    assert await documents.unattended() == []
+    await jobs.succeed(begun.claim)
+    assert await documents.unattended() == [(document_id("b.md"), True)]
 
 
-async def test_a_document_is_read_from_any_of_its_chunks(real: Database | None) -> None:
-    source = Documents(real) if real else memory.MemoryDocuments()
-    document = await register(source)
+async def test_a_document_is_read_from_any_of_its_chunks(real: Database | None, documents: Any) -> None:
+    document = await register(documents)
     chunks = [chunk(document, number) for number in range(4)]
-    await source.replace_chunks(document.id, chunks, "f" * 64)
-    read: Any = source
+    await publish(documents, document.id, chunks)
+    read: Any = documents
     if not real:
         read = fakes.FakeDocuments()
-        read.rows, read.held = {document.id: await source.get(document.id)}, {document.id: chunks}
+        read.rows, read.held = {document.id: await documents.get(document.id)}, {document.id: chunks}
     assert await read.chunks(document.id, 1, 2) == chunks[1:3]
     assert await read.chunks(document.id, 3) == chunks[3:]
     assert await read.chunks("unknown") == []
@@ -302,51 +354,121 @@ async def test_a_document_is_read_from_any_of_its_chunks(real: Database | None) 
     assert await read.list(5, after=document.id) == []
 
 
+async def test_a_point_is_found_while_its_row_leads_to_a_chunk(documents: Any, indexes: Any, embeddings: Any) -> None:
+    await indexes.begin("a", "model-a", 8)
+    document = await register(documents)
+    await publish(documents, document.id, [chunk(document, 0), chunk(document, 1)])
+
+    async def reserved() -> list[str]:
+        return [each.point_id for each in await embeddings.reserve("a", document.id, 10)]
+
+    async def found(points: list[str], **filters: Any) -> int:
+        return len(await embeddings.chunks("a", [Match(point, 0.5) for point in points], filters))
+
+    first, second = await reserved(), await reserved()
+    assert await found(first) == 0
+    assert await embeddings.incomplete("a", 10) == await embeddings.unattended("a", 10) == [document.id]
+    assert await embeddings.record(document.id, first) == set()
+    assert (await found(first), await found(first, year=[2024]), await found(first, year=[2025])) == (2, 2, 0)
+    assert await embeddings.record(document.id, second) == set(second), "another was there first"
+    assert await reserved() == []
+    assert (await documents.get(document.id)).state == "complete"
+    await register(documents, year=2025)
+    await publish(documents, document.id, [chunk(document, 0)])
+    assert (await found(first), await found(first, year=[2024])) == (1, 0)
+    late, now = await reserved(), await reserved()
+    assert await embeddings.record(document.id, now) == set()
+    assert await embeddings.record(document.id, late) == set(late)
+    assert await found([*first, *now], year=[2025]) == 1
+    garbage = (await embeddings.garbage(10))["a"]
+    assert set(garbage) == set(first)
+    await embeddings.forget([*garbage, *now])
+    assert await embeddings.unknown("a", [*first, *now]) == first
+    assert await embeddings.stored("a", await embeddings.now(), "") == now
+    await embeddings.missing(now)
+    assert len(await reserved()) == 1
+    await documents.delete(document.id)
+    assert await reserved() == []
+
+
+async def test_an_index_is_the_active_one_once_it_holds_every_chunk(
+    documents: Any, indexes: Any, embeddings: Any
+) -> None:
+    assert await indexes.active() is await indexes.find("a") is None
+    await indexes.begin("a", "model-a", 8)
+    await indexes.begin("b", "model-b", 8)
+    assert (await indexes.active()).name == "a"
+    document = await register(documents)
+    await publish(documents, document.id, [chunk(document, 0)])
+    assert not await indexes.activate("b")
+    points = [each.point_id for each in await embeddings.reserve("b", document.id, 10)]
+    await embeddings.record(document.id, points)
+    assert await indexes.activate("b")
+    assert [(each.name, each.active) for each in await indexes.list()] == [("a", False), ("b", True)]
+    assert (await indexes.retired(60), await indexes.retired(0)) == ([], ["a"])
+    for name in ("a", "b"):
+        await indexes.forget(name)
+    assert [each.name for each in await indexes.list()] == ["b"]
+
+
 # Jobs -----------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_job_that_is_handed_over(real: Database | None) -> None:
-    jobs: Any = Jobs(real, max_attempts=3) if real else fakes.FakeJobs()
-    job = await jobs.create("ingest", "d1", "key")
-    assert (job.state, await jobs.create("ingest", "d1", "key")) == ("pending", job)
-    sent: list[str] = []
-
-    async def send(id: str) -> None:
-        sent.append(id)
-
-    async def refuse(id: str) -> None:
-        raise Unavailable("The queue", "start it")
-
-    with pytest.raises(Unavailable):
-        await jobs.hand_over(refuse, 10)
-    assert await jobs.hand_over(send, 10, "unknown") == 0
-    assert [await jobs.hand_over(send, 10), await jobs.hand_over(send, 10)] == [1, 0]
-    assert (sent, (await jobs.get(job.id)).state, await jobs.get("unknown")) == ([job.id], "queued", None)
-    counts = await jobs.counts()
-    assert (counts["queued"], counts["pending"]) == (1, 0)
-    assert await jobs.revive(60) == 0
+@pytest.mark.parametrize("fake", [fakes.FakeJobs, memory.MemoryJobs])
+async def test_a_job_that_is_handed_over(real: Database | None, fake: Any) -> None:
+    jobs: Any = Jobs(real, max_attempts=3) if real else fake()
+    job = await jobs.create(JobRequest("ingest", "key"), "d1")
+    assert (job.state, await jobs.find("key"), await jobs.find("other")) == ("pending", job, None)
+    assert await jobs.to_send(10, "unknown") == []
+    assert await jobs.to_send(10) == [job.id]
+    assert await jobs.to_send(10) == []
+    await jobs.unsent([job.id])
+    assert (await jobs.get(job.id)).state == "pending"
+    assert await jobs.to_send(10, job.id) == [job.id]
+    await jobs.sent([job.id])
+    assert ((await jobs.get(job.id)).state, await jobs.get("unknown")) == ("queued", None)
+    assert await jobs.recover_lost(empty=True) == await jobs.recover_abandoned() == 0
+    if fake is fakes.FakeJobs or real:
+        counts = await jobs.counts()
+        assert (counts["queued"], counts["pending"]) == (1, 0)
 
 
-async def test_a_job_that_is_worked_on(real: Database | None) -> None:
-    jobs: Any = Jobs(real, max_attempts=3) if real else memory.MemoryJobs()
-    done, failed = await jobs.create("ingest", "d1"), await jobs.create("ingest", "d2")
-    for job in (done, failed):
-        assert (await jobs.start(job.id)).state == "running"
-    await jobs.progress(done.id, 0.4)
+async def test_a_job_that_is_worked_on(jobs: Any) -> None:
+    request = JobRequest("ingest")
+    done, failed = [await jobs.start((await jobs.create(request, id)).id) for id in ("d1", "d2")]
+    assert (done.state, done.attempts, await jobs.start(done.id)) == ("running", 1, None)
+    await jobs.beat(done.claim, 0.4)
     assert (await jobs.get(done.id)).progress == 0.4
     assert not await jobs.requeue(done.id)
-    await jobs.succeed(done.id)
-    await jobs.fail(failed.id, "It is empty.")
+    await jobs.succeed(done.claim)
+    await jobs.fail(failed.claim, "It is empty.")
     found = await jobs.get(done.id)
     assert (found.state, found.progress, found.error) == ("succeeded", 1, None)
     assert await jobs.start(done.id) is None
-    await jobs.progress(done.id, 0.1)
+    with pytest.raises(ClaimLost):
+        await jobs.beat(done.claim, 0.1)
+    with pytest.raises(ClaimLost):
+        await jobs.succeed(Claim(failed.id, "another"))
     assert await jobs.get(done.id) == found
     assert [job.error for job in await jobs.list("failed", 5)] == ["It is empty."]
     assert [job.id for job in await jobs.list(None, 1)] == [failed.id], "the latest first"
     assert await jobs.requeue(failed.id)
     again = await jobs.get(failed.id)
     assert (again.state, again.attempts, again.error, again.progress) == ("pending", 0, None, 0)
+
+
+async def test_an_outage_does_not_count_as_an_attempt_and_a_failure_does(jobs: Any) -> None:
+    job = await jobs.create(JobRequest("ingest"), "d1")
+    assert await jobs.wait((await jobs.start(job.id)).claim, "It is away.") == "pending"
+    waiting = await jobs.get(job.id)
+    assert (waiting.attempts, waiting.error, waiting.waiting_since is None) == (0, "It is away.", False)
+    other = await jobs.create(JobRequest("ingest"), "d2")
+    assert await jobs.retry((await jobs.start(other.id)).claim, "It raised.") == "pending"
+    assert (await jobs.get(other.id)).attempts == 1
+    third = await jobs.start((await jobs.create(JobRequest("ingest"), "d3")).id)
+    await jobs.release(third.claim)
+    released = await jobs.get(third.id)
+    assert (released.state, released.attempts) == ("pending", 0)
 
 
 # Keys and limits ------------------------------------------------------------------------------------------------------

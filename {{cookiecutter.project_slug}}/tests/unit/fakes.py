@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,6 +30,7 @@ from chatbot.domain import (
     Feedback,
     InvalidConfiguration,
     Job,
+    JobRequest,
     LimitReached,
     Message,
     NotFound,
@@ -42,6 +43,7 @@ from chatbot.domain import (
     UnreadableDocument,
     Usage,
 )
+from chatbot.ingestion.reconcile import Found
 from chatbot.storage.documents import document_id
 from chatbot.storage.limits import RateLimitStatus, Reservation, Subject
 from chatbot.web.app import create_app
@@ -270,59 +272,83 @@ class FakeDocuments:
 class FakeIngester:
     """Content is "searchable" as soon as it is registered; `.xyz` is a type that cannot be read."""
 
-    def __init__(self, documents: FakeDocuments) -> None:
-        self.documents, self.contents = documents, dict[str, bytes]()
+    def __init__(self, documents: FakeDocuments, jobs: FakeJobs) -> None:
+        self.documents, self.jobs, self.contents = documents, jobs, dict[str, bytes]()
 
-    async def register(self, source: str, name: str, content: bytes, metadata: Any = None) -> tuple[Document, bool]:
+    async def register(
+        self, source: str, name: str, content: bytes, metadata: Any = None, request: JobRequest | None = None
+    ) -> tuple[Document, Job | None]:
         if name.endswith(".xyz"):
             raise UnreadableDocument("Files of type .xyz cannot be read.")
         id = document_id(source)
         changed = self.contents.get(id) != content
         self.contents[id] = content
         self.documents.rows[id] = Document(id, source, name, "text/plain", "en", metadata or {}, None)
-        return self.documents.rows[id], changed
+        return self.documents.rows[id], await self._job(request, id) if changed else None
 
     async def duplicate(self, source: str, content: bytes) -> Document | None:
         same = (id for id, each in self.contents.items() if each == content and id != document_id(source))
         return self.documents.rows.get(next(same, ""))
 
-    async def announce(self, url: str, metadata: Any = None) -> Document:
+    async def announce(self, url: str, metadata: Any = None, request: JobRequest | None = None) -> tuple[Document, Job]:
         source = Fetcher(max_bytes=0, seconds=0).check(url)
         document = Document(document_id(source), source, source, "", "en", metadata or {}, None)
         self.documents.rows[document.id] = document
-        return document
+        return document, await self._job(request, document.id)
+
+    async def _job(self, request: JobRequest | None, id: str) -> Job:
+        return await self.jobs.create(request or JobRequest("ingest"), id)
 
     async def remove(self, id: str) -> bool:
         return self.documents.rows.pop(id, None) is not None
+
+
+class FakeReconciler:
+    """Finds nothing."""
+
+    async def attend(self) -> tuple[int, int]:
+        return 0, 0
+
+    async def run(self) -> Found:
+        return Found()
 
 
 class FakeJobs:
     def __init__(self) -> None:
         self.rows: dict[str, Job] = {}
 
-    async def create(self, kind: str, document_id: str | None, idempotency_key: str | None = None) -> Job:
-        for row in self.rows.values():
-            if idempotency_key and row.idempotency_key == idempotency_key:
-                return row
-        job = Job(f"j{len(self.rows)}", kind, document_id, "pending", idempotency_key=idempotency_key)
+    async def create(self, request: JobRequest, document_id: str | None) -> Job:
+        key = {"idempotency_key": request.idempotency_key, "fingerprint": request.fingerprint}
+        job = Job(f"j{len(self.rows)}", request.kind, document_id, "pending", **key)
         self.rows[job.id] = job
         return job
+
+    async def find(self, idempotency_key: str) -> Job | None:
+        return next((row for row in self.rows.values() if row.idempotency_key == idempotency_key), None)
 
     async def get(self, id: str) -> Job | None:
         return self.rows.get(id)
 
-    async def revive(self, silent_for: float) -> int:
+    async def recover_abandoned(self) -> int:
+        return 0
+
+    async def recover_lost(self, empty: bool) -> int:
         return 0
 
     async def counts(self) -> dict[str, int]:
         return Counter(row.state for row in self.rows.values())
 
-    async def hand_over(self, send: Callable[[str], Awaitable[None]], limit: int, id: str | None = None) -> int:
-        pending = [row for row in self.rows.values() if row.state == "pending" and id in (None, row.id)][:limit]
-        for row in pending:
-            await send(row.id)
-            self.rows[row.id] = replace(row, state="queued")
-        return len(pending)
+    async def to_send(self, limit: int, id: str | None = None) -> list[str]:
+        due = [row.id for row in self.rows.values() if row.state == "pending" and id in (None, row.id)][:limit]
+        for each in due:
+            self.rows[each] = replace(self.rows[each], state="queued")
+        return due
+
+    async def sent(self, ids: Sequence[str]) -> None: ...
+
+    async def unsent(self, ids: Sequence[str]) -> None:
+        for id in ids:
+            self.rows[id] = replace(self.rows[id], state="pending")
 
 
 class FakeKeys:
@@ -404,22 +430,26 @@ class FakeDatabase:
 def fake_services(answerer: FakeAnswerer | None = None, model: FakeModel | None = None, **variables: Any) -> Services:
     """Services with nothing behind; `variables` are settings."""
     answerer, model, conversations = answerer or FakeAnswerer(), model or FakeModel(), FakeConversations()
-    documents = FakeDocuments()
+    documents, jobs = FakeDocuments(), FakeJobs()
     urls = {**NOWHERE, "DATABASE_URL": "postgresql://user:secret-password@127.0.0.1:1/none"}
     given = {**{name.lower(): url for name, url in urls.items()}, "max_document_mb": 0.5, **variables}
     return Services(
         settings=settings.load(**given),
         database=FakeDatabase(),
         documents=documents,
-        jobs=FakeJobs(),
+        indexes=None,
+        embeddings=None,
+        jobs=jobs,
         lexical=None,
         vectors=FakeResource(),
         queue=FakeResource(),
         embedder=FakeResource(),
+        index=None,
         model=model,
         retriever=FakeRetriever(),
         answerer=answerer,
-        ingester=FakeIngester(documents),
+        ingester=FakeIngester(documents, jobs),
+        reconciler=FakeReconciler(),
         keys=FakeKeys(),
         limits=FakeLimits(given.get("rate_limit_per_minute", 0), given.get("daily_tokens", 0)),
         issuer=None,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -341,7 +342,7 @@ def test_a_key_that_is_not_there_cannot_be_revoked(world: World) -> None:
 
 
 def test_jobs_are_listed_and_requeued(world: World) -> None:
-    world.jobs.rows = {id: Job(id, "ingest", None, "dead", 5, error="It failed.") for id in ("j1", "j2")}
+    world.tables.jobs |= {id: Job(id, "ingest", None, "dead", 5, error="It failed.") for id in ("j1", "j2")}
     world.jobs.rows["j3"] = Job("j3", "ingest", None, "succeeded", 1)
     listed = run("jobs", "list", "--state", "dead").stdout
     assert listed.count("It failed.") == 2
@@ -350,6 +351,30 @@ def test_jobs_are_listed_and_requeued(world: World) -> None:
     assert (refused.exit_code, refused.stderr) == (1, "Neither dead nor failed: j3\n")
     assert run("jobs", "requeue", "--all").exit_code == 0
     assert [job.state for job in world.jobs.rows.values()] == ["pending", "pending", "succeeded"]
+
+
+def test_a_job_that_waits_for_what_is_down_says_so(world: World) -> None:
+    since, sentence = datetime(2026, 3, 1, 9, 30, tzinfo=UTC), "The embeddings API does not answer."
+    world.jobs.rows["j1"] = Job("j1", "ingest", None, "pending", error=sentence, waiting_since=since)
+    assert "waits since 2026-03-01 09:30  The embeddings API does not answer." in run("jobs", "list").stdout
+
+
+def test_a_reconciliation_says_what_it_found(world: World) -> None:
+    write(a=NOTE)
+    run("ingest", "a.md")
+    shown = run("run", "reconcile").stdout.splitlines()
+    assert [line.split()[0] for line in shown] == ["0"] * 6
+    world.points().clear()
+    found = json.loads(run("run", "reconcile", "--json").stdout)
+    assert (found["missing"], found["not_embedded"], found["orphans"]) == (2, 1, 0)
+
+
+def test_a_fast_ingestion_leaves_the_embedding_to_the_workers(world: World) -> None:
+    write(a=NOTE)
+    assert run("ingest", "a.md", "--fast").exit_code == 0
+    (document,) = world.documents.rows.values()
+    assert (document.state, document.chunks, world.embedder.texts) == ("words", 2, [])
+    assert [(job.state, job.attempts) for job in world.jobs.rows.values()] == [("pending", 0)]
 
 
 @pytest.mark.parametrize("parse", [json.loads, lambda text: dict(line.split("=", 1) for line in text.splitlines())])

@@ -19,7 +19,7 @@ from chatbot.answering.generate import Generator
 from chatbot.answering.retrieve import Retriever
 from chatbot.clients import otel as traces
 from chatbot.clients.language_model import GenerationLimits, OpenAICompatible
-from chatbot.domain import Hit, Job, Passage, Unavailable
+from chatbot.domain import Claim, Hit, Job, Passage, Unavailable
 from chatbot.ingestion.ingest import IngestResult
 from chatbot.jobs import worker
 from chatbot.observability import tracing
@@ -76,13 +76,9 @@ class Searches:
         return [1.0]
 
 
-async def index() -> str:
-    return "index"
-
-
 def retriever() -> Retriever:
     every: Any = Searches()
-    return Retriever(every, every, every, every, index, 0.5)
+    return Retriever(every, every, every, every, 0.5)
 
 
 def test_nothing_of_the_sdk_is_imported_while_traces_are_off() -> None:
@@ -171,22 +167,20 @@ async def test_a_job_goes_on_in_the_trace_of_its_request() -> None:
         async def start(self, id: str) -> Job:
             return job
 
-        async def succeed(self, id: str, note: str = "") -> None: ...
+        lease = 60.0
 
-        async def progress(self, id: str, fraction: float) -> None: ...
+        async def succeed(self, claim: Claim, note: str = "") -> None: ...
 
     class Ingester:
-        async def process(self, id: str, progress: Any) -> IngestResult:
+        async def process(self, id: str, progress: Any, claim: Claim) -> IngestResult:
             assert tracing.traceparent() != PARENT
             assert (tracing.traceparent() or "").split("-")[1] == PARENT.split("-")[1]
             return IngestResult("d1", 1, 2, 2)
 
-    class Services:
-        jobs, ingester = Jobs(), Ingester()
-
-    services: Any = Services()
+    jobs: Any = Jobs()
+    ingester: Any = Ingester()
     with tracing_to(Spans()) as exporter:
-        await worker._handle(services, "j1")
+        await worker._handle(jobs, ingester, "j1")
     span = exporter.named()["job ingest"]
     assert parent(span) == int(PARENT.split("-")[2], 16)
     assert dict(span.attributes or {}) == {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
@@ -12,7 +12,7 @@ from typing import Protocol
 from chatbot.deadline import with_timeout
 from chatbot.domain import Filters, Hit, Passage, Unavailable
 from chatbot.observability import metrics, tracing
-from chatbot.ports import Embedder, VectorStore
+from chatbot.ports import Embedder
 from chatbot.text.analysis import query_terms
 
 POOL = 100
@@ -33,23 +33,22 @@ class Lexical(Protocol):
     async def search(self, terms: Sequence[str], limit: int, filters: Filters) -> list[Hit]: ...
 
 
+class Dense(Protocol):
+    """The vectors of this process's model (ingestion/vector_index.py)."""
+
+    async def search(self, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]: ...
+
+
 class Retriever:
-    """Finds passages in the active index; `index` names it, `lexical_weight` is BM25's share, 0 to 1."""
+    """Finds passages; `lexical_weight` is BM25's share, 0 to 1."""
 
     def __init__(
-        self,
-        documents: Passages,
-        lexical: Lexical,
-        vectors: VectorStore,
-        embedder: Embedder,
-        index: Callable[[], Awaitable[str]],
-        lexical_weight: float,
+        self, documents: Passages, lexical: Lexical, dense: Dense, embedder: Embedder, lexical_weight: float
     ) -> None:
         self._documents = documents
         self._lexical = lexical
-        self._vectors = vectors
+        self._dense = dense
         self._embedder = embedder
-        self._index = index
         self._lexical_weight = lexical_weight
 
     @property
@@ -83,10 +82,10 @@ class Retriever:
             return await self._lexical.search(terms, limit, filters) if terms else []
 
     async def _dense_hits(self, text: str, limit: int, filters: Filters) -> list[Hit]:
-        index, vector = await asyncio.gather(self._index(), self._embedded(text))
+        vector = await self._embedded(text)
         with stage("vector_store"):
             try:
-                return await with_timeout(PATIENCE, self._vectors.search(index, vector, limit, filters))
+                return await with_timeout(PATIENCE, self._dense.search(vector, limit, filters))
             except TimeoutError:
                 raise Unavailable("The vector database", "it takes too long") from None
 

@@ -15,16 +15,18 @@ from chatbot.domain import ChatbotError, Document
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
-    from chatbot.ingestion.corpus import Collected, Outcome
+    from chatbot.ingestion.corpus import Collected
+    from chatbot.jobs.batch import Outcome
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--remove", is_flag=True, help="Take these files and URLs, or all in these folders, out of the bot.")
 @click.option("--name", default="", help="What their sources begin with, in place of the folder's name.")
+@click.option("--fast", is_flag=True, help="Make files findable by their words; the workers embed them afterwards.")
 @through_queue
 @as_json
-def ingest(paths: tuple[str, ...], remove: bool, name: str, through_queue: bool, as_json: bool) -> None:
+def ingest(paths: tuple[str, ...], remove: bool, name: str, fast: bool, through_queue: bool, as_json: bool) -> None:
     """Make the files in PATHS, all below folders, and what URLs hold, findable. What is unchanged is left alone.
 
     \b
@@ -52,7 +54,7 @@ def ingest(paths: tuple[str, ...], remove: bool, name: str, through_queue: bool,
         if not collected.items:
             reasons = "; ".join(dict.fromkeys(f"{each.source}: {each.reason}" for each in collected.skipped[:5]))
             raise ChatbotError(f"Nothing to ingest: {len(collected.skipped)} files there. {reasons}".strip())
-        outcomes = with_services(lambda services: ingest_collected(services, collected, through_queue, as_json))
+        outcomes = with_services(lambda services: ingest_collected(services, collected, through_queue, as_json, fast))
         exit_if_failed(outcomes)
 
 
@@ -89,17 +91,21 @@ async def ingest_named(services: Services, name: str, prune: bool, through_queue
 
 
 async def ingest_collected(
-    services: Services, collected: Collected, through_queue: bool, as_json: bool
+    services: Services, collected: Collected, through_queue: bool, as_json: bool, fast: bool = False
 ) -> list[Outcome]:
     """Ingest what was collected, show how far it is, and print what became of it."""
     from chatbot.cli.output import summary
     from chatbot.cli.progress import Progress
-    from chatbot.ingestion import corpus
+    from chatbot.jobs import batch
 
-    flow = corpus.enqueue if through_queue else corpus.ingest
+    jobs, ingester, items = services.jobs, services.ingester, collected.items
     outcomes: list[Outcome] = []
-    with Progress(len(collected.items)) as progress:
-        async for outcome in flow(services, collected.items, progress.watch):
+    with Progress(len(items)) as progress:
+        if through_queue:
+            flow = batch.enqueue(services.documents, jobs, services.queue, ingester, items, progress.watch)
+        else:
+            flow = batch.ingest(jobs, ingester, items, progress.watch, fast)
+        async for outcome in flow:
             outcomes.append(outcome)
             progress.done(outcome)
         for each in collected.skipped:
@@ -113,7 +119,7 @@ async def remove_absent(services: Services, belongs: Callable[[Any], bool], pres
     """Remove the documents of a corpus that are not `present`; returns their sources."""
     from chatbot.ingestion import corpus
 
-    gone = await corpus.missing(services, belongs, present)
+    gone = await corpus.missing(services.documents, belongs, present)
     for document in gone:
         await services.ingester.remove(document.id)
     return [document.source for document in gone]
@@ -136,11 +142,13 @@ def list_(partial: bool, as_json: bool) -> None:
     Example: chatbot documents list --partial
     """
     from chatbot.cli.output import show_documents
-    from chatbot.ingestion.rebuild import every_document
+    from chatbot.ingestion.corpus import every_document
 
     async def work(services: Services) -> list[Document]:
         return [
-            each async for each in every_document(services) if not partial or each.reading.is_partial or not each.chunks
+            each
+            async for each in every_document(services.documents)
+            if not partial or each.reading.is_partial or not each.chunks
         ]
 
     found = with_services(work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,8 @@ import click
 from chatbot.domain import Answer, ApiKey, Chunk, Citation, Document, Job, Passage
 
 if TYPE_CHECKING:
-    from chatbot.ingestion.corpus import Outcome
+    from chatbot.ingestion.reconcile import Found
+    from chatbot.jobs.batch import Outcome
 
 
 WIDTH = 100
@@ -37,8 +39,9 @@ def show_jobs(jobs: Sequence[Job]) -> None:
     for job in jobs:
         created = f"{job.created_at:%Y-%m-%d %H:%M}" if job.created_at else ""
         line = f"{job.id}  {job.state:<9}  {job.progress:>4.0%}  attempts {job.attempts}  {created}  {job.kind}"
+        waiting = f"  waits since {job.waiting_since:%Y-%m-%d %H:%M}" if job.waiting_since else ""
         said = job.error or job.note
-        click.echo(f"{line}  {said}" if said else line)
+        click.echo(line + waiting + (f"  {said}" if said else ""))
 
 
 def show_documents(documents: Sequence[Document]) -> None:
@@ -46,6 +49,20 @@ def show_documents(documents: Sequence[Document]) -> None:
         click.echo(f"{document.id}  {document.chunks:>5} chunks  {document.source}")
         if said := str(document.reading):
             click.echo(f"    {'WARNING: ' if document.reading.is_partial else ''}{said}")
+
+
+def show_found(found: Found) -> None:
+    """A line for each kind of difference, also those of which there was none."""
+    said = {
+        "orphans": "points that nothing led to, removed",
+        "missing": "points that the vector database had lost, to be embedded again",
+        "not_embedded": "documents found by their words only, given a job",
+        "without_job": "documents that could not be found and had no job, given one",
+        "abandoned": "jobs whose worker had died, to be done again",
+        "retired": "indexes of former models, dropped",
+    }
+    for name, number in asdict(found).items():
+        click.echo(f"{number:>7}  {said[name]}")
 
 
 def show_keys(keys: Sequence[ApiKey]) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from chatbot.ingestion.corpus import Outcome, Skipped
+    from chatbot.ingestion.corpus import Skipped
+    from chatbot.jobs.batch import Outcome
 
 
 class Progress:

@@ -13,7 +13,7 @@ from chatbot.domain import ChatbotError
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
-    from chatbot.ingestion.corpus import Outcome
+    from chatbot.jobs.batch import Outcome
 
 
 @click.group("run")
@@ -60,8 +60,26 @@ def index() -> None:
     def report(done: int, total: int) -> None:
         click.echo(f"{done} of {total} documents", err=True)
 
-    name = with_services(lambda services: rebuild(services, report))
-    click.echo(f"The index {name} is active.")
+    async def work(services: Services) -> str:
+        s = services
+        return await rebuild(s.index, s.indexes, s.embeddings, s.documents, s.vectors, report)
+
+    click.echo(f"The index {with_services(work)} is active.")
+
+
+@run.command()
+@as_json
+def reconcile(as_json: bool) -> None:
+    """Compare documents, chunks, vectors and jobs, and mend what differs. The scheduler does it once a day.
+
+    Example: chatbot run reconcile
+    """
+    from dataclasses import asdict
+
+    from chatbot.cli.output import show_found
+
+    found = with_services(lambda services: services.reconciler.run())
+    print_json(asdict(found)) if as_json else show_found(found)
 
 
 @run.command()

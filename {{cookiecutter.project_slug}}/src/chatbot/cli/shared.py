@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
-    from chatbot.ingestion.corpus import Outcome
+    from chatbot.jobs.batch import Outcome
 
 
 T = TypeVar("T")

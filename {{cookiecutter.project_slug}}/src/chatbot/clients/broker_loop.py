@@ -93,3 +93,5 @@ async def _renew(broker: Broker, under_way: dict[asyncio.Task[None], Message], l
                 await broker.renew(list(under_way.values()))
         except Unavailable as error:
             log.warning("leases not renewed", extra={"problem": str(error)})
+        except Exception:  # the next time it may succeed; without a next time every lease would run out
+            log.exception("leases not renewed")

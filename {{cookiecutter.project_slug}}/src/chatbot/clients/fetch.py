@@ -93,9 +93,8 @@ class Fetcher:
             async with asyncio.timeout(self._seconds):
                 return await self._follow(url)
         except TimeoutError:
-            raise UnreadableDocument(
-                f"The URL did not give its document within {self._seconds:g} seconds (FETCH_TIMEOUT)."
-            ) from None
+            late = f"it did not give its document within {self._seconds:g} seconds (FETCH_TIMEOUT)."
+            raise Unavailable("The URL's server", late) from None
 
     async def _follow(self, url: str) -> Page:
         for hop in range(MOST_REDIRECTS + 1):

@@ -17,9 +17,11 @@ from chatbot.domain.documents import (
     WHOLE,
     Chunk,
     Document,
+    DocumentState,
     Filters,
     Hit,
     Language,
+    Match,
     Metadata,
     ParsedDocument,
     Passage,
@@ -30,6 +32,7 @@ from chatbot.domain.documents import (
 )
 from chatbot.domain.errors import (
     ChatbotError,
+    ClaimLost,
     InvalidConfiguration,
     InvalidToken,
     LimitReached,
@@ -38,7 +41,7 @@ from chatbot.domain.errors import (
     Unavailable,
     UnreadableDocument,
 )
-from chatbot.domain.jobs import Job, JobState
+from chatbot.domain.jobs import Claim, Job, JobKind, JobRequest, JobState
 
 __all__ = [
     "EXTRACTIVE",
@@ -49,18 +52,24 @@ __all__ = [
     "ChatbotError",
     "Chunk",
     "Citation",
+    "Claim",
+    "ClaimLost",
     "Consent",
     "Conversation",
     "Document",
+    "DocumentState",
     "Feedback",
     "Filters",
     "Hit",
     "InvalidConfiguration",
     "InvalidToken",
     "Job",
+    "JobKind",
+    "JobRequest",
     "JobState",
     "Language",
     "LimitReached",
+    "Match",
     "Message",
     "Metadata",
     "ModelUnavailable",

@@ -17,6 +17,9 @@ Filters = Mapping[str, Sequence[Scalar]]
 
 Language = Literal["en", "fr"]
 
+DocumentState = Literal["waiting", "words", "complete"]
+"""waiting: what was accepted last cannot be found yet; words: it can, by its words; complete: by its meaning too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -99,11 +102,27 @@ class Document:
     language: Language
     metadata: Metadata
     content_hash: str | None
-    """SHA-256 of the original bytes, set only once the chunks can be found; None while there is nothing to find."""
+    """SHA-256 of the bytes that the chunks were made from; None while there is nothing to find."""
     chunks: int = 0
     created_at: datetime | None = None
     updated_at: datetime | None = None
     reading: Reading = WHOLE
+    version: int = 0
+    """Of what was accepted last; each content and each metadata makes a higher one."""
+    up_to_date: bool = False
+    """Whether that version is the one that can be found; until then it is the one before, if there is any."""
+    accepted_hash: str | None = None
+    """SHA-256 of the bytes accepted last; None while a URL's are still to be fetched."""
+    given: Metadata = field(default_factory=dict)
+    """The metadata accepted last; what the parser finds is added to it."""
+    embedded: int = 0
+    """How many of the chunks can be found by meaning too."""
+
+    @property
+    def state(self) -> DocumentState:
+        if not self.up_to_date:
+            return "waiting"
+        return "complete" if self.embedded >= self.chunks else "words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +151,24 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A chunk as a vector store keeps it: the embedding and what searches may filter on, not the text."""
+    """A chunk as a vector store keeps it: the embedding and what searches may filter on, not the text.
 
-    chunk_id: str
+    It is written once and never changed: a chunk that is embedded again, or whose metadata is another, gets a new one.
+    """
+
+    id: str
+    """Made for this point alone and never used again, so that removing one can never hit another."""
     document_id: str
     vector: Sequence[float]
     metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A point near a vector; the score is their cosine similarity, -1 to 1."""
+
+    point_id: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,13 @@ class Unavailable(ChatbotError):
         self.resource = resource
 
 
+class ClaimLost(ChatbotError):
+    """Another attempt at the job has begun: this one may write nothing any more."""
+
+    def __init__(self) -> None:
+        super().__init__("Another worker has taken the job over.")
+
+
 class InvalidToken(ChatbotError):
     """A token that the identity provider did not give, or not to this bot, or that is over."""
 

@@ -1,38 +1,24 @@
-"""Many documents in: which files or records there are, each of them ingested, and what became of it.
+"""Which documents there are to ingest: files, folders, URLs, the records of a collection; and which are gone.
 
-    items = files([Path("docs")], base=Path.cwd()).items
-    async for outcome in ingest(services, items, watch):
-        print(outcome.state, outcome.source)
-
-A document that cannot be read is an outcome, not an error: the rest goes on.
+items = files([Path("docs")], base=Path.cwd()).items
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import unicodedata
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
-from chatbot.domain import ChatbotError, Document, Job, Metadata, UnreadableDocument
+from chatbot.domain import ChatbotError, Document, Metadata
 from chatbot.ingestion.hal import harvest
 from chatbot.ingestion.parsing.parse import IMAGES, SUFFIXES
-from chatbot.ingestion.rebuild import every_document
-from chatbot.storage.jobs import submit
-
-if TYPE_CHECKING:
-    from chatbot.bootstrap import Services
+from chatbot.storage.documents import Documents
 
 HAL = "hal:"
-POLL = 0.3
-"""Seconds between two looks at the records of jobs that the workers do."""
-
-State = Literal["new", "changed", "unchanged", "failed"]
-Watch = Callable[[str, float], Awaitable[None]]
-"""Told the source of the document under way and how much of it is done, 0 to 1."""
+PAGE = 200
+"""Documents read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +43,6 @@ class Skipped:
 class Collected:
     items: Sequence[Item]
     skipped: Sequence[Skipped] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one document. Pages and new chunks are known only when this process did the work."""
-
-    source: str
-    state: State
-    error: str | None = None
-    pages: int = 0
-    chunks: int = 0
-    new_chunks: int = 0
-    note: str = ""
-    """What was left out of it, and how it was read."""
-    is_partial: bool = False
-    """So much was left out that somebody should look."""
 
 
 def files(paths: Iterable[Path], base: Path, name: str = "") -> Collected:
@@ -132,45 +102,19 @@ def readable(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-async def ingest(services: Services, items: Iterable[Item], watch: Watch) -> AsyncIterator[Outcome]:
-    """Ingest one document after the other in this process, each with a job's record as if a worker did it."""
-    for item in items:
-        try:
-            yield await _ingest(services, item, watch)
-        except (UnreadableDocument, OSError) as error:
-            yield Outcome(item.source, "failed", _sentence(error))
-
-
-async def enqueue(services: Services, items: Iterable[Item], watch: Watch) -> AsyncIterator[Outcome]:
-    """Hand each document to the workers, then follow the records of their jobs until all are done."""
-    waiting: dict[str, Document] = {}
-    for item in items:
-        try:
-            document, changed = await _register(services, item)
-        except (UnreadableDocument, OSError) as error:
-            yield Outcome(item.source, "failed", _sentence(error))
-            continue
-        if changed:
-            job = await services.jobs.create(_kind(item), document.id)
-            waiting[job.id] = document
-            await submit(services.jobs, services.queue, job)
-        else:
-            yield Outcome(item.source, "unchanged", chunks=document.chunks)
-    while waiting:
-        await asyncio.sleep(POLL)
-        for id, document in list(waiting.items()):
-            record = await services.jobs.get(id)
-            if record is None or record.state in ("succeeded", "failed", "dead"):
-                del waiting[id]
-                yield await _outcome(services, document, record)
-            elif record.state == "running":
-                await watch(document.source, record.progress)
-
-
-async def missing(services: Services, belongs: Callable[[Document], bool], present: set[str]) -> list[Document]:
+async def missing(documents: Documents, belongs: Callable[[Document], bool], present: set[str]) -> list[Document]:
     """The documents that belong to a corpus and whose source is not in `present` any more."""
-    documents = every_document(services)
-    return [each async for each in documents if belongs(each) and each.source not in present]
+    every = every_document(documents)
+    return [each async for each in every if belongs(each) and each.source not in present]
+
+
+async def every_document(documents: Documents) -> AsyncIterator[Document]:
+    """In the order of ids."""
+    after: str | None = None
+    while page := await documents.list(PAGE, after):
+        for document in page:
+            yield document
+        after = page[-1].id
 
 
 def below(sources: Iterable[str]) -> Callable[[Document], bool]:
@@ -183,72 +127,6 @@ def below(sources: Iterable[str]) -> Callable[[Document], bool]:
 def of_collection(collection: str) -> Callable[[Document], bool]:
     """Whether a document was harvested from this HAL collection."""
     return lambda document: document.metadata.get("collection") == collection
-
-
-async def _ingest(services: Services, item: Item, watch: Watch) -> Outcome:
-    document, changed = await _register(services, item)
-    if not changed:
-        return Outcome(item.source, "unchanged", chunks=document.chunks)
-    job = await services.jobs.create(_kind(item), document.id)
-    await services.jobs.start(job.id)
-
-    async def progress(fraction: float) -> None:
-        await services.jobs.progress(job.id, fraction)
-        await watch(item.source, fraction)
-
-    do = services.ingester.process if item.read else services.ingester.fetch
-    try:
-        result = await do(document.id, progress)
-    except BaseException as error:
-        # An interruption too: nobody else would ever finish a record that says "running".
-        await services.jobs.fail(job.id, _sentence(error))
-        raise
-    await services.jobs.succeed(job.id, str(result.reading) if result else "")
-    if result is None:
-        return Outcome(item.source, "unchanged", chunks=document.chunks)
-    return Outcome(
-        item.source,
-        _state(document),
-        None,
-        result.pages,
-        result.chunks,
-        result.new_chunks,
-        str(result.reading),
-        result.reading.is_partial,
-    )
-
-
-def _kind(item: Item) -> str:
-    """What the job is called: see worker.py."""
-    return "ingest" if item.read else "fetch"
-
-
-async def _register(services: Services, item: Item) -> tuple[Document, bool]:
-    if item.read is None:
-        return await services.ingester.announce(item.source, item.metadata), True
-    content = await asyncio.to_thread(item.read)
-    return await services.ingester.register(item.source, item.name, content, item.metadata)
-
-
-async def _outcome(services: Services, before: Document, job: Job | None) -> Outcome:
-    after = await services.documents.get(before.id)
-    if job is None or job.state != "succeeded" or after is None:
-        error = job.error if job else None
-        return Outcome(before.source, "failed", error or "It was deleted before it was read.")
-    reading = after.reading
-    return Outcome(before.source, _state(before), chunks=after.chunks, note=str(reading), is_partial=reading.is_partial)
-
-
-def _state(before: Document) -> State:
-    return "changed" if before.content_hash else "new"
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, ChatbotError):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"It cannot be read: {error.strerror}."
-    return "It was interrupted: ingest it again."
 
 
 def _below(path: Path) -> Iterator[Path]:

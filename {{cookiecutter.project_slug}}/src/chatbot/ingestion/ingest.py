@@ -1,16 +1,15 @@
-"""One document in: read, cut into chunks, embedded, findable. Safe to repeat at any point.
+"""One document in: accepted, read, cut into chunks, found by its words, then by its meaning. Safe to repeat anywhere.
 
-What is new is embedded and upserted first, then PostgreSQL switches to the new chunks and records the content hash in
-one transaction, then the vectors of chunks that are gone are deleted. Whatever dies in between leaves a document
-that is still found as it was, and that the next attempt finishes.
+What is accepted is a version. Reading it makes its chunks findable in one transaction, which no older version gets
+through (`read`); then whatever is not embedded is (`VectorIndex.fill`). Whatever dies in between leaves a document that
+is found as it was, or by its words, and that the next attempt finishes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import itertools
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -18,29 +17,28 @@ from urllib.parse import unquote, urlsplit
 from chatbot.clients.fetch import Fetcher
 from chatbot.domain import (
     WHOLE,
-    Chunk,
+    Claim,
     Document,
-    InvalidConfiguration,
-    Language,
+    Job,
+    JobRequest,
     Metadata,
     ParsedDocument,
-    Point,
     Reading,
     Scalar,
+    Unavailable,
     UnreadableDocument,
 )
 from chatbot.ingestion import chunk
 from chatbot.ingestion.parsing import parse, text
-from chatbot.ports import Embedder, VectorStore
-from chatbot.storage.documents import Documents, document_id, index_name
-
-BATCH = 16
-"""Chunks embedded and stored at a time: small enough for progress to move, large enough for a remote API."""
+from chatbot.ingestion.vector_index import VectorIndex
+from chatbot.storage.documents import Description, Documents, Offer, Wanted, digest, document_id
 
 Progress = Callable[[float], Awaitable[None]]
 """Told how much of the work is done, 0 to 1."""
 Parse = Callable[[bytes, str], Awaitable[ParsedDocument]]
 """From a file and its name to its text, in bounded time and memory. UnreadableDocument."""
+
+log = logging.getLogger(__name__)
 
 DELETED = "The document was deleted before it was read."
 
@@ -55,13 +53,12 @@ class IngestResult:
 
 
 class Ingester:
-    """Takes documents in and out of everything that is searched."""
+    """Takes documents in and out of everything that is searched. With a claim, what it writes is fenced by it."""
 
     def __init__(
         self,
         documents: Documents,
-        vectors: VectorStore,
-        embedder: Embedder,
+        index: VectorIndex,
         chunk_chars: int,
         chunk_overlap: int,
         max_bytes: int,
@@ -69,8 +66,7 @@ class Ingester:
         fetcher: Fetcher,
     ) -> None:
         self._documents = documents
-        self._vectors = vectors
-        self._embedder = embedder
+        self._index = index
         self._chunk_chars = chunk_chars
         self._chunk_overlap = chunk_overlap
         self._max_bytes = max_bytes
@@ -78,43 +74,52 @@ class Ingester:
         self._fetcher = fetcher
 
     async def register(
-        self, source: str, name: str, content: bytes, metadata: Metadata | None = None
-    ) -> tuple[Document, bool]:
-        """Keep the original; True when it differs from what is searchable, so that `process` has work to do.
+        self,
+        source: str,
+        name: str,
+        content: bytes,
+        metadata: Metadata | None = None,
+        request: JobRequest | None = None,
+    ) -> tuple[Document, Job | None]:
+        """Accept the content, and a job for it with that request; no job when all of it can be found already.
 
-        UnreadableDocument when it is too large or of an unsupported type.
+        UnreadableDocument when it is too large or of an unsupported type. AlreadyAccepted: see `Documents.accept`.
         """
         if len(content) > self._max_bytes:
             raise UnreadableDocument(f"{name} is larger than {self._max_bytes / 1_000_000:g} MB (MAX_DOCUMENT_MB).")
-        media_type, digest = await asyncio.to_thread(_inspect, content, name)
+        media_type, found = await asyncio.to_thread(_inspect, content, name)
         given = _plain(metadata or {})
         known = await self._documents.find(source)
-        if known and known.content_hash and given.items() <= dict(known.metadata).items():
-            if known.content_hash == digest:
-                return known, False
-        elif known and known.content_hash:
-            # Points carry the metadata for filters: with other metadata each has to be made again.
-            await self.remove(known.id)
-            known = None
+        same = known is not None and known.accepted_hash == found and given.items() <= dict(known.given).items()
+        if known and same and known.state == "complete":
+            return known, None
         title = known.title if known else PurePosixPath(name).stem
         language = known.language if known else "en"
-        document = await self._documents.register(source, title, media_type, language, given, content)
-        return document, True
+        offer = Offer(title, media_type, dict(known.given) if known and same else given, content, language)
+        return await self._documents.accept(source, offer, request or JobRequest("ingest"))
 
     async def duplicate(self, source: str, content: bytes) -> Document | None:
         """Another document that can be found and has this very content; None when `source` is to be replaced by it."""
         known = await self._documents.find(source)
         if known and known.chunks:
             return None
-        return await self._documents.same_content(await asyncio.to_thread(_digest, content), document_id(source))
+        return await self._documents.same_content(await asyncio.to_thread(digest, content), document_id(source))
 
-    async def announce(self, url: str, metadata: Metadata | None = None) -> Document:
-        """Keep a document by its URL, for `fetch`. UnreadableDocument when it is none that would be fetched."""
+    async def announce(
+        self, url: str, metadata: Metadata | None = None, request: JobRequest | None = None
+    ) -> tuple[Document, Job]:
+        """Accept a document by its URL, and a job that fetches it.
+
+        UnreadableDocument when it is none that would be fetched. AlreadyAccepted: see `Documents.accept`.
+        """
         source = self._fetcher.check(url)
-        return await self._documents.announce(source, _file_name(source), _plain(metadata or {}))
+        offer = Offer(_file_name(source), "application/octet-stream", _plain(metadata or {}))
+        document, job = await self._documents.accept(source, offer, request or JobRequest("fetch"))
+        assert job
+        return document, job
 
-    async def fetch(self, id: str, progress: Progress) -> IngestResult | None:
-        """Get what an announced document's URL holds now, and make it findable; None when that can be found already.
+    async def fetch(self, id: str, progress: Progress, claim: Claim | None = None) -> IngestResult | None:
+        """Get what an announced document's URL holds now, and make it findable; None when all of that can be found.
 
         Raises as `process`.
         """
@@ -127,118 +132,76 @@ class Ingester:
         content = page.content
         if media_type not in parse.NOT_TEXT:
             content = await asyncio.to_thread(text.unicode, content, page.charset)
-        digest = await asyncio.to_thread(_digest, content)
-        if document.content_hash == digest:
+        found = await asyncio.to_thread(digest, content)
+        if document.accepted_hash == found and document.state == "complete":
             return None
-        twin = None if document.chunks else await self._documents.same_content(digest, id)
+        twin = None if document.chunks else await self._documents.same_content(found, id)
         if twin:
             raise UnreadableDocument(f"The URL holds the same as {twin.source}, which can be found already.")
-        if not await self._documents.keep(id, media_type, content):
+        if not await self._documents.fetched(id, media_type, content, claim):
             raise UnreadableDocument(DELETED)
-        return await self.process(id, progress)
+        return await self.process(id, progress, claim)
 
-    async def process(self, id: str, progress: Progress) -> IngestResult:
-        """Make a registered document findable. UnreadableDocument, Unavailable or InvalidConfiguration otherwise."""
-        document, content = await self._documents.get(id), await self._documents.original(id)
-        if document is None or content is None:
-            raise UnreadableDocument(DELETED)
-        parsed = await self._parse(content, _name(document))
-        chunks = await asyncio.to_thread(chunk.chunk, id, parsed, self._chunk_chars, self._chunk_overlap)
-        digest = await asyncio.to_thread(_digest, content)
-        metadata = {**parsed.metadata, **document.metadata}
-        index = await ensure_index(self._documents, self._vectors, self._embedder)
-        # Points carry the metadata for filters, which may have changed: that of the document itself, or a URL's.
-        again = parsed.metadata or document.content_hash is None
-        known = set() if again else await self._documents.chunk_ids(id)
-        new = [each for each in chunks if each.id not in known]
-        await self._embed(index, new, parsed, metadata, progress)
-        await self._documents.describe(
-            id, title=parsed.title, language=parsed.language, metadata=metadata, reading=parsed.reading
-        )
-        try:
-            await self._documents.replace_chunks(id, chunks, digest)
-        except UnreadableDocument:  # removed meanwhile
-            await self._vectors.delete(index, id)
-            raise
-        await self._vectors.delete(index, id, keep=[each.id for each in chunks])
-        if await self._documents.original(id) != content:  # replaced meanwhile: the last one has to win
-            return await self.process(id, progress)
-        return IngestResult(id, parsed.pages, len(chunks), len(new), parsed.reading)
+    async def process(self, id: str, progress: Progress, claim: Claim | None = None) -> IngestResult:
+        """Make what was accepted last findable, by words and by meaning.
+
+        UnreadableDocument, Unavailable, InvalidConfiguration, or ClaimLost when the job is another worker's.
+        """
+        pages, reading = await self.read(id, claim)
+        chunks = len(await self._documents.chunk_ids(id))
+
+        async def done(embedded: int) -> None:
+            await progress(min(1.0, embedded / max(1, chunks)))
+
+        new = await self._index.fill(id, claim, done)
+        await self._collect()
+        return IngestResult(id, pages, chunks, new, reading)
+
+    async def read(self, id: str, claim: Claim | None = None) -> tuple[int, Reading]:
+        """Make what was accepted last findable by its words, the first of two steps.
+
+        How many pages were read, and how much of them was kept.
+        """
+        while True:
+            document, wanted = await self._documents.get(id), await self._documents.wanted(id)
+            if document is None or wanted is None:
+                raise UnreadableDocument(DELETED)
+            if document.up_to_date and document.version == wanted.version:
+                return 0, document.reading
+            parsed = await self._parse(wanted.content, _name(wanted))
+            chunks = await asyncio.to_thread(chunk.chunk, id, parsed, self._chunk_chars, self._chunk_overlap)
+            description = Description(
+                parsed.title, parsed.language, {**parsed.metadata, **wanted.metadata}, parsed.reading
+            )
+            if await self._documents.switch(wanted, chunks, description, claim):
+                return parsed.pages, parsed.reading
+            # Another version was accepted while this one was being read.
 
     async def remove(self, id: str) -> bool:
         """Take a document out of every search; False when it is not there."""
-        active = await self._documents.active_index()
-        if active:
-            await self._vectors.delete(active.name, id)
-        return await self._documents.delete(id)
+        removed = await self._documents.delete(id)
+        await self._collect()
+        return removed
 
-    async def _embed(
-        self, index: str, chunks: Sequence[Chunk], parsed: ParsedDocument, metadata: Metadata, progress: Progress
-    ) -> None:
-        done = 0
-        for batch in batches(chunks):
-            texts = [chunk.indexed_text(parsed.title, each) for each in batch]
-            vectors = await self._embedder.embed_passages(texts)
-            await self._vectors.upsert(index, points(batch, vectors, metadata, parsed.language))
-            done += len(batch)
-            await progress(done / len(chunks))
-
-
-async def ensure_index(documents: Documents, vectors: VectorStore, embedder: Embedder) -> str:
-    """The name of the active vector index, made on first use.
-
-    InvalidConfiguration when it was built with another model: vectors of two models cannot be compared.
-    """
-    active = await documents.active_index()
-    await learn_dimension(embedder)
-    if active is None:
-        name = index_name(embedder.model, embedder.dimension)
-        await vectors.create(name, embedder.dimension)
-        await documents.activate_index(name, embedder.model, embedder.dimension)
-        return name
-    if (active.model, active.dimension) != (embedder.model, embedder.dimension):
-        raise InvalidConfiguration(
-            f"The index was built with {active.model} ({active.dimension} dimensions), but EMBEDDINGS_MODEL is "
-            f"{embedder.model} ({embedder.dimension}): set it back, or rebuild with `chatbot run index`."
-        )
-    return active.name
-
-
-async def learn_dimension(embedder: Embedder) -> None:
-    """An API tells the dimension of its model only by embedding something."""
-    if not embedder.dimension:
-        await embedder.embed_query("dimension")
-
-
-def points(
-    chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]], metadata: Metadata, language: Language
-) -> list[Point]:
-    """The chunks as the vector store keeps them; searches may filter on the document's metadata and language."""
-    payload = {**metadata, "language": language}
-    return [Point(each.id, each.document_id, v, payload) for each, v in zip(chunks, vectors, strict=True)]
-
-
-def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
-    remaining = iter(chunks)
-    while batch := list(itertools.islice(remaining, BATCH)):
-        yield batch
+    async def _collect(self) -> None:
+        """Remove points that nothing leads to; while the store is down they stay, and whoever comes next does it."""
+        try:
+            await self._index.collect()
+        except Unavailable as error:
+            log.warning("points are left to be removed", extra={"problem": str(error)})
 
 
 def _inspect(content: bytes, name: str) -> tuple[str, str]:
-    return parse.media_type(content, name), _digest(content)
+    return parse.media_type(content, name), digest(content)
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _name(document: Document) -> str:
+def _name(wanted: Wanted) -> str:
     """A file name that says the type; a source that is a URL need not."""
-    name = _file_name(document.source)
+    name = _file_name(wanted.source)
     types = parse.MEDIA_TYPES
-    if types.get(PurePosixPath(name.lower()).suffix) == document.media_type:
+    if types.get(PurePosixPath(name.lower()).suffix) == wanted.media_type:
         return name
-    return name + next(suffix for suffix, kind in types.items() if kind == document.media_type)
+    return name + next(suffix for suffix, kind in types.items() if kind == wanted.media_type)
 
 
 def _file_name(source: str) -> str:

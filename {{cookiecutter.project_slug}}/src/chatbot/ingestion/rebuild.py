@@ -1,70 +1,45 @@
-"""Rebuild the vector index from the chunks in PostgreSQL: for another embedding model, or a vector database lost.
+"""Build the vector index of the configured model from the chunks in PostgreSQL: for another model, or a store lost.
 
-The new index is filled beside the old one, which answers until the new one is complete; then one UPDATE switches over
-and the old one is dropped. Under an unchanged model the index is filled in place: nothing is lost by running it twice.
+The new index is filled beside the active one. It becomes the active one in a transaction that finds every chunk in it,
+those that came meanwhile included. The former one stays for a while: processes that still run with its model search
+and fill it. Under an unchanged model the index is filled in place, with what its store has lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from chatbot.domain import Document
-from chatbot.ingestion.chunk import indexed_text
-from chatbot.ingestion.ingest import batches, learn_dimension, points
-from chatbot.storage.documents import index_name
+from chatbot.ingestion.reconcile import compare
+from chatbot.ingestion.vector_index import VectorIndex
+from chatbot.ports import VectorStore
+from chatbot.storage.documents import Documents
+from chatbot.storage.embeddings import Embeddings
+from chatbot.storage.indexes import Indexes
 
-if TYPE_CHECKING:
-    from chatbot.bootstrap import Services
-
-PAGE = 200
-"""Documents read at a time."""
+PAGE = 100
+"""Documents at a time."""
 
 
-async def rebuild(services: Services, report: Callable[[int, int], None]) -> str:
-    """Fill and activate the index of the configured model; returns its name. `report` hears (done, total) documents."""
-    documents, vectors, embedder = services.documents, services.vectors, services.embedder
-    await learn_dimension(embedder)
-    name = index_name(embedder.model, embedder.dimension)
-    await vectors.create(name, embedder.dimension)
-    copied: dict[str, str | None] = {}
-    while await _copy(services, name, copied, report):
-        """Another pass, over the documents that changed while they were copied."""
-    await documents.activate_index(name, embedder.model, embedder.dimension)
-    for other in await documents.indexes():
-        if other.name != name:
-            await vectors.drop(other.name)
+async def rebuild(
+    index: VectorIndex,
+    indexes: Indexes,
+    embeddings: Embeddings,
+    documents: Documents,
+    vectors: VectorStore,
+    report: Callable[[int, int], None],
+) -> str:
+    """Fill and activate the index of the configured model; its name. `report` hears (done, total) documents."""
+    name = await index.begin()
+    await compare(name, vectors, embeddings)
+    done = 0
+    while not await indexes.activate(name):
+        for document_id in await embeddings.incomplete(name, PAGE):
+            await index.fill(document_id, None, _nothing)
+            done += 1
+            total, _ = await documents.count()
+            report(done, max(total, done))
+    await index.collect()
     return name
 
 
-async def _copy(
-    services: Services, index: str, copied: dict[str, str | None], report: Callable[[int, int], None]
-) -> bool:
-    """One pass over the documents whose content is not in `copied` yet; False when there was none."""
-    found = False
-    total, _ = await services.documents.count()
-    async for document in every_document(services):
-        if copied.get(document.id, "") == document.content_hash:
-            continue
-        await _copy_document(services, index, document)
-        copied[document.id] = document.content_hash
-        found = True
-        report(len(copied), max(total, len(copied)))
-    return found
-
-
-async def _copy_document(services: Services, index: str, document: Document) -> None:
-    chunks = await services.documents.chunks(document.id)
-    for batch in batches(chunks):
-        vectors = await services.embedder.embed_passages([indexed_text(document.title, each) for each in batch])
-        await services.vectors.upsert(index, points(batch, vectors, document.metadata, document.language))
-    await services.vectors.delete(index, document.id, keep=[each.id for each in chunks])
-
-
-async def every_document(services: Services) -> AsyncIterator[Document]:
-    """Every document, in the order of ids."""
-    after: str | None = None
-    while page := await services.documents.list(PAGE, after):
-        for document in page:
-            yield document
-        after = page[-1].id
+async def _nothing(_: int) -> None: ...

@@ -15,7 +15,7 @@ import psycopg
 from chatbot.chosen import queue, vector_store
 from chatbot.settings import Settings, home
 from chatbot.storage.database import Database
-from chatbot.storage.documents import Documents
+from chatbot.storage.indexes import Indexes
 from chatbot.storage.postgres_errors import explained
 
 if TYPE_CHECKING:
@@ -32,9 +32,8 @@ async def migrate(settings: Settings) -> None:
         if not await _is_current(database):
             await asyncio.to_thread(upgrade, url)
         await broker.create()
-        active = await Documents(database).active_index()
-        if active is not None:
-            await vectors.create(active.name, active.dimension)
+        for index in await Indexes(database).list():
+            await vectors.create(index.name, index.dimension)
     finally:
         await broker.close()
         await vectors.close()
@@ -54,8 +53,8 @@ async def _is_current(database: Database) -> bool:
     return here == names["revision"] - names["down_revision"]
 
 
-def upgrade(url: str) -> None:
-    """Change the tables to what this release needs."""
+def upgrade(url: str, revision: str = "head") -> None:
+    """Change the tables to what this release needs, or to an earlier revision."""
     from alembic import command
     from sqlalchemy import NullPool, create_engine, make_url
     from sqlalchemy.exc import DBAPIError

@@ -1,5 +1,6 @@
-"""BM25 in PostgreSQL: one SQL statement over the postings that `documents.py` writes.
+"""BM25 in PostgreSQL: how often each chunk holds each term (the postings), and one SQL statement that ranks them.
 
+    await write_postings(connection, keys, counts)      # in the transaction that makes the chunks findable
     hits = await LexicalIndex(database).search(["carbon", "tax"], limit=20, filters={"year": [2023, 2024]})
 
 Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), with Lucene's idf, which is
@@ -8,10 +9,15 @@ never negative: ln(1 + (N - df + 0.5) / (df + 0.5)).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
-from chatbot.domain import Filters, Hit
+from psycopg import AsyncConnection
+
+from chatbot.domain import Chunk, Filters, Hit
 from chatbot.storage.database import Database, matching
+from chatbot.text.analysis import terms
 
 K1 = 1.2
 """How soon repeating a term stops to count."""
@@ -43,6 +49,12 @@ AMONG = """AND (chunk_key IN (
 )) IS TRUE"""
 
 
+WRITE = """
+INSERT INTO postings (term, chunk_key, frequency, length)
+SELECT * FROM unnest(%(terms)s::text[], %(keys)s::bigint[], %(frequencies)s::smallint[], %(lengths)s::int[])
+"""
+
+
 class LexicalIndex:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -54,3 +66,25 @@ class LexicalIndex:
         weights = {"terms": sorted(set(terms)), "limit": limit, "k1": K1, "b": B}
         rows = await self._database.rows(SEARCH.format(among=among), weights | values)
         return [Hit(row["id"], row["score"]) for row in rows]
+
+
+def counted(title: str, chunks: Sequence[Chunk]) -> list[Counter[str]]:
+    """How often each chunk holds each term; the title counts, once, wherever the heading does not repeat it."""
+    counts = []
+    for chunk in chunks:
+        above = chunk.heading if title in chunk.heading else f"{title}\n{chunk.heading}"
+        counts.append(Counter(terms(f"{above}\n{chunk.text}", chunk.language)))
+    return counts
+
+
+async def write_postings(connection: AsyncConnection[Any], keys: Sequence[int], counts: Sequence[Counter[str]]) -> None:
+    """Write the postings anew, those of kept chunks too: their title or language may be another one."""
+    await connection.execute("DELETE FROM postings WHERE chunk_key = ANY(%s)", [list(keys)])
+    rows = [
+        (term, key, min(frequency, 32_767), count.total())
+        for key, count in zip(keys, counts, strict=True)
+        for term, frequency in count.items()
+    ]
+    columns = zip(*rows, strict=True) if rows else ([], [], [], [])
+    names = ("terms", "keys", "frequencies", "lengths")
+    await connection.execute(WRITE, dict(zip(names, map(list, columns), strict=True)))

@@ -3,6 +3,8 @@
 async with daily_lock(database, "purge") as mine:
     if mine:
         ...     should this fail, the turn is not used up
+
+What takes long, or speaks to others than PostgreSQL, takes `daily_turn`, which holds no transaction open meanwhile.
 """
 
 from __future__ import annotations
@@ -29,3 +31,16 @@ async def daily_lock(database: Database, name: str) -> AsyncIterator[bool]:
             if not row or not row["free"]:
                 break
         yield bool(row and row["free"])
+
+
+@asynccontextmanager
+async def daily_turn(database: Database, name: str) -> AsyncIterator[bool]:
+    """Whether it is this process's turn. It is given back when the work fails; if the process dies, it was used up."""
+    task = {"name": f"daily {name}"}
+    mine = await database.row(CLAIM, task) is not None
+    try:
+        yield mine
+    except BaseException:
+        if mine:
+            await database.rows("DELETE FROM daily_tasks WHERE name = %(name)s", task)
+        raise

@@ -1,17 +1,18 @@
-"""Documents, their originals, chunks and postings in PostgreSQL, and which vector index is searched.
+"""Documents in PostgreSQL: what was accepted of each, and the chunks that can be found.
 
-    document = await documents.register("docs/start.md", "Start", "text/markdown", "en", {}, content)
-    await documents.replace_chunks(document.id, chunks, content_hash)
+    document, job = await documents.accept("docs/start.md", offer, JobRequest("ingest"))
+    wanted = await documents.wanted(document.id)
+    await documents.switch(wanted, chunks, description, claim)
     passages = await documents.passages(hits)
 
-The content hash of a document is set in the transaction that makes its chunks findable, and never before.
+Each acceptance makes a version. What can be found goes from one version to the next in one transaction, which is
+refused once a newer one was accepted: the former version is found until then, and an older one never comes back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,34 +21,88 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from chatbot.domain import WHOLE, Chunk, Document, Hit, Language, Metadata, Passage, Reading, UnreadableDocument
+from chatbot.domain import (
+    WHOLE,
+    Chunk,
+    Claim,
+    Document,
+    Hit,
+    Job,
+    JobRequest,
+    Language,
+    Metadata,
+    Passage,
+    Reading,
+    UnreadableDocument,
+)
+from chatbot.storage import bm25, jobs
 from chatbot.storage.database import Database
-from chatbot.text.analysis import terms
 
 DOCUMENTS = """
-SELECT documents.*, (SELECT count(*) FROM chunks WHERE document_id = documents.id) AS chunks FROM documents
+SELECT documents.id, source, title, documents.media_type, language, documents.metadata, content_hash, created_at,
+    updated_at, coalesce(reading, '{}') AS reading, coalesce(accepted, 0) AS version, digest AS accepted_hash,
+    coalesce(versions.metadata, documents.metadata) AS given,
+    coalesce(current = accepted AND content_hash = digest, false) AS up_to_date,
+    (SELECT count(*) FROM chunks WHERE chunks.document_id = documents.id) AS chunks,
+    (SELECT count(*) FROM chunks JOIN embeddings ON chunk_key = chunks.key JOIN indexes ON name = index_name
+        WHERE chunks.document_id = documents.id AND stored_at IS NOT NULL AND active
+            AND version >= coalesce(described, 0)) AS embedded
+FROM documents LEFT JOIN document_versions AS versions ON versions.document_id = documents.id
+LEFT JOIN readings ON readings.document_id = documents.id
 """
 REGISTER = """
 INSERT INTO documents (id, source, title, media_type, language, metadata)
 VALUES (%(id)s, %(source)s, %(title)s, %(media_type)s, %(language)s, %(metadata)s)
-ON CONFLICT (id) DO UPDATE SET title = excluded.title, media_type = excluded.media_type, language = excluded.language,
-    metadata = excluded.metadata, updated_at = now()
+ON CONFLICT (id) DO UPDATE SET updated_at = now()
+"""
+# What the former release left has no row here, and the description that it gave.
+ADOPT = """
+INSERT INTO document_versions (document_id, media_type, metadata)
+SELECT id, media_type, metadata FROM documents WHERE id = %(id)s ON CONFLICT DO NOTHING
+"""
+NEW_VERSION = """
+INSERT INTO document_versions (document_id, media_type, digest, metadata)
+VALUES (%(id)s, %(media_type)s, %(digest)s, %(metadata)s)
+ON CONFLICT (document_id) DO UPDATE SET accepted = nextval('versions'), media_type = excluded.media_type,
+    digest = excluded.digest, metadata = excluded.metadata
 """
 ANNOUNCE = """
-INSERT INTO documents (id, source, title, media_type, language, metadata)
-VALUES (%(id)s, %(source)s, %(title)s, 'application/octet-stream', 'en', %(metadata)s)
-ON CONFLICT (id) DO UPDATE SET updated_at = now(), metadata = documents.metadata || excluded.metadata,
-    content_hash = CASE WHEN documents.metadata @> excluded.metadata THEN documents.content_hash END
+INSERT INTO document_versions AS known (document_id, media_type, metadata)
+VALUES (%(id)s, %(media_type)s, %(metadata)s)
+ON CONFLICT (document_id) DO UPDATE SET metadata = known.metadata || excluded.metadata,
+    accepted = CASE WHEN known.metadata @> excluded.metadata THEN known.accepted ELSE nextval('versions') END
 """
-FOUND = "UPDATE documents SET media_type = %(media_type)s, updated_at = now() WHERE id = %(id)s RETURNING id"
-SAME_CONTENT = f"{DOCUMENTS} WHERE content_hash = %(digest)s AND id <> %(id)s ORDER BY created_at, id LIMIT 1"
+FETCHED = """
+UPDATE document_versions SET media_type = %(media_type)s, digest = %(digest)s,
+    accepted = CASE WHEN digest = %(digest)s AND media_type = %(media_type)s THEN accepted ELSE nextval('versions') END
+WHERE document_id = %(id)s
+"""
+SAME_CONTENT = f"{DOCUMENTS} WHERE content_hash = %(digest)s AND documents.id <> %(id)s ORDER BY created_at, id LIMIT 1"
 KEEP_ORIGINAL = """
 INSERT INTO originals (document_id, content) VALUES (%(id)s, %(content)s)
 ON CONFLICT (document_id) DO UPDATE SET content = excluded.content
 """
+WANTED = """
+SELECT documents.id, source, accepted AS version, versions.media_type, versions.metadata, content
+FROM documents JOIN document_versions AS versions ON versions.document_id = documents.id
+JOIN originals ON originals.document_id = documents.id WHERE documents.id = %(id)s
+"""
+LOCK = "SELECT FROM documents WHERE id = %s FOR UPDATE"
+ACCEPTED = "SELECT accepted FROM document_versions WHERE document_id = %s"
+# Points carry metadata and language for filters: with others, each chunk is to be embedded again.
+CURRENT = """
+UPDATE document_versions SET current = accepted, digest = %(digest)s, described = (
+    SELECT CASE WHEN metadata = %(metadata)s AND language = %(language)s THEN described ELSE accepted END
+    FROM documents WHERE id = document_id
+) WHERE document_id = %(id)s
+"""
+READ = """
+INSERT INTO readings (document_id, reading) VALUES (%(id)s, %(reading)s)
+ON CONFLICT (document_id) DO UPDATE SET reading = excluded.reading
+"""
 DESCRIBE = """
-UPDATE documents SET title = %(title)s, language = %(language)s, metadata = %(metadata)s, reading = %(reading)s,
-    updated_at = now() WHERE id = %(id)s
+UPDATE documents SET title = %(title)s, media_type = %(media_type)s, language = %(language)s, metadata = %(metadata)s,
+    content_hash = %(digest)s, updated_at = now() WHERE id = %(id)s
 """
 WRITE_CHUNK = """
 INSERT INTO chunks (id, document_id, position, text, heading, page, language, page_breaks, length)
@@ -56,10 +111,6 @@ VALUES (%(id)s, %(document_id)s, %(position)s, %(text)s, %(heading)s, %(page)s, 
 ON CONFLICT (id) DO UPDATE SET position = excluded.position, language = excluded.language, length = excluded.length,
     page_breaks = excluded.page_breaks
 """
-WRITE_POSTINGS = """
-INSERT INTO postings (term, chunk_key, frequency, length)
-SELECT * FROM unnest(%(terms)s::text[], %(keys)s::bigint[], %(frequencies)s::smallint[], %(lengths)s::int[])
-"""
 CHUNKS = """
 SELECT * FROM chunks WHERE document_id = %(id)s AND position >= %(start)s ORDER BY position LIMIT %(limit)s
 """
@@ -67,20 +118,51 @@ PASSAGES = """
 SELECT chunks.*, documents.title, documents.source, documents.metadata
 FROM chunks JOIN documents ON documents.id = document_id WHERE chunks.id = ANY(%(ids)s)
 """
-ACTIVATE = """
-INSERT INTO indexes (name, model, dimension, active) VALUES (%(name)s, %(model)s, %(dimension)s, true)
-ON CONFLICT (name) DO UPDATE SET model = excluded.model, dimension = excluded.dimension, active = true
+# Those whose job will be tried again by a person only (failed, dead since it was accepted) are not among them.
+UNATTENDED = """
+SELECT id, EXISTS (SELECT FROM originals WHERE document_id = documents.id) AS kept
+FROM documents LEFT JOIN document_versions AS versions ON versions.document_id = documents.id
+WHERE (current = accepted AND content_hash = digest) IS NOT TRUE AND NOT EXISTS (
+    SELECT FROM jobs WHERE jobs.document_id = documents.id AND (
+        state IN ('pending', 'queued', 'running')
+        OR state IN ('failed', 'dead') AND jobs.updated_at >= documents.updated_at
+    )
+) ORDER BY id
 """
 
 
 @dataclass(frozen=True, slots=True)
-class IndexRecord:
-    """A vector index and the model whose vectors it holds; searches use the active one."""
+class Offer:
+    """What is to be found of a document from its next version on; without content, its URL is still to be fetched."""
 
-    name: str
-    model: str
-    dimension: int
-    active: bool
+    title: str
+    """Until the parser knows better."""
+    media_type: str
+    metadata: Metadata
+    content: bytes | None = None
+    language: Language = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The version accepted last."""
+
+    id: str
+    source: str
+    version: int
+    media_type: str
+    metadata: Metadata
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What parsing found out of a version."""
+
+    title: str
+    language: Language
+    metadata: Metadata
+    reading: Reading = WHOLE
 
 
 def document_id(source: str) -> str:
@@ -88,48 +170,90 @@ def document_id(source: str) -> str:
     return hashlib.sha256(source.encode()).hexdigest()[:32]
 
 
-def index_name(model: str, dimension: int) -> str:
-    """A name that every vector database takes: [a-z0-9_-], 3 to 50 characters, e.g. multilingual-e5-small_384."""
-    suffix = f"_{dimension}"
-    plain = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-") or "model"
-    return plain[: 50 - len(suffix)] + suffix
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 class Documents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def register(
-        self, source: str, title: str, media_type: str, language: Language, metadata: Metadata, content: bytes
-    ) -> Document:
-        """Keep the document and its original; what can be found of it stays as it was until `replace_chunks`."""
-        id = document_id(source)
-        described = {"title": title, "media_type": media_type, "language": language, "metadata": Jsonb(dict(metadata))}
-        async with self._database.transaction() as connection:
-            await connection.execute(REGISTER, {"id": id, "source": source, **described})
-            await connection.execute(KEEP_ORIGINAL, {"id": id, "content": content})
-            row = await (await connection.execute(f"{DOCUMENTS} WHERE id = %(id)s", {"id": id})).fetchone()
-            assert row
-            return _document(row)
+    async def accept(self, source: str, offer: Offer, request: JobRequest | None) -> tuple[Document, Job | None]:
+        """Keep what is offered as the document's next version, and a job for it, in one transaction.
 
-    async def announce(self, source: str, title: str, metadata: Metadata) -> Document:
-        """Keep a document whose content is still to be fetched; what can be found of it stays until then.
-
-        With other metadata than before its content hash is taken away, so that all of it is made again.
+        What can be found of the document stays as it is. AlreadyAccepted, and nothing is kept, when there is a job of
+        the request's idempotency key.
         """
-        values = {"id": document_id(source), "source": source, "title": title, "metadata": Jsonb(dict(metadata))}
-        await self._database.rows(ANNOUNCE, values)
-        document = await self.find(source)
-        assert document
-        return document
-
-    async def keep(self, id: str, media_type: str, content: bytes) -> bool:
-        """Keep what was fetched for an announced document; False when it was removed meanwhile."""
+        id, plain = document_id(source), Jsonb(dict(offer.metadata))
+        found = None if offer.content is None else await asyncio.to_thread(digest, offer.content)
+        values: dict[str, Any] = {"id": id, "source": source, "title": offer.title, "media_type": offer.media_type}
+        values |= {"language": offer.language, "metadata": plain, "digest": found, "content": offer.content}
         async with self._database.transaction() as connection:
-            found = await connection.execute(FOUND, {"id": id, "media_type": media_type})
-            if await found.fetchone() is None:
+            await connection.execute(REGISTER, values)
+            if offer.content is None:
+                await connection.execute(ADOPT, values)
+                await connection.execute(ANNOUNCE, values)
+            else:
+                await connection.execute(NEW_VERSION, values)
+                await connection.execute(KEEP_ORIGINAL, values)
+            job = await jobs.insert(connection, request, id) if request else None
+            if request and job is None:
+                raise AlreadyAccepted
+            row = await (await connection.execute(f"{DOCUMENTS} WHERE documents.id = %(id)s", values)).fetchone()
+            assert row
+            return _document(row), job
+
+    async def fetched(self, id: str, media_type: str, content: bytes, claim: Claim | None = None) -> bool:
+        """Keep what was fetched for an announced document; False when it was removed meanwhile. ClaimLost."""
+        values = {"id": id, "media_type": media_type, "digest": await asyncio.to_thread(digest, content)}
+        async with self._database.transaction() as connection:
+            await jobs.require(connection, claim)
+            await connection.execute(ADOPT, values)
+            if await (await connection.execute(LOCK, [id])).fetchone() is None:
                 return False
+            await connection.execute(FETCHED, values)
             await connection.execute(KEEP_ORIGINAL, {"id": id, "content": content})
+            return True
+
+    async def wanted(self, id: str) -> Wanted | None:
+        """The version accepted last; None when there is no such document, or its content is still to be fetched."""
+        async with self._database.transaction() as connection:
+            await connection.execute(ADOPT, {"id": id})
+            row = await (await connection.execute(WANTED, {"id": id})).fetchone()
+        return None if row is None else Wanted(**row)
+
+    async def switch(
+        self, wanted: Wanted, chunks: Sequence[Chunk], description: Description, claim: Claim | None = None
+    ) -> bool:
+        """Make exactly these chunks of that version findable by their words, in one transaction.
+
+        False, and nothing is changed, when a newer version was accepted meanwhile. Repeating it changes nothing.
+        UnreadableDocument when the document was removed meanwhile, ClaimLost when the job is another's.
+        """
+        id = wanted.id
+        counts = await asyncio.to_thread(bm25.counted, description.title, chunks)
+        described = {"title": description.title, "language": description.language, "media_type": wanted.media_type}
+        values = {
+            "id": id,
+            "metadata": Jsonb(dict(description.metadata)),
+            "reading": Jsonb(asdict(description.reading)),
+            "digest": digest(wanted.content),
+        }
+        async with self._database.transaction() as connection:
+            await jobs.require(connection, claim)
+            if await (await connection.execute(LOCK, [id])).fetchone() is None:
+                raise UnreadableDocument("The document was removed while it was being read.")
+            accepted = await (await connection.execute(ACCEPTED, [id])).fetchone()
+            if accepted is None or accepted["accepted"] != wanted.version:
+                return False
+            await connection.execute(CURRENT, values | described)
+            await connection.execute(DESCRIBE, values | described)
+            await connection.execute(READ, values)
+            await connection.execute(
+                "DELETE FROM chunks WHERE document_id = %s AND id <> ALL(%s)", [id, [chunk.id for chunk in chunks]]
+            )
+            if chunks:
+                await bm25.write_postings(connection, await _write_chunks(connection, chunks, counts), counts)
             return True
 
     async def same_content(self, digest: str, id: str) -> Document | None:
@@ -138,29 +262,27 @@ class Documents:
         return None if row is None else _document(row)
 
     async def get(self, id: str) -> Document | None:
-        row = await self._database.row(f"{DOCUMENTS} WHERE id = %(id)s", {"id": id})
+        row = await self._database.row(f"{DOCUMENTS} WHERE documents.id = %(id)s", {"id": id})
         return None if row is None else _document(row)
 
     async def find(self, source: str) -> Document | None:
-        row = await self._database.row(f"{DOCUMENTS} WHERE source = %(source)s", {"source": source})
-        return None if row is None else _document(row)
+        return await self.get(document_id(source))
 
     async def list(self, limit: int, after: str | None = None) -> list[Document]:
         """Up to `limit` documents in the order of their ids, from the one that follows `after`."""
-        page = f"{DOCUMENTS} WHERE id > %(after)s ORDER BY id LIMIT %(limit)s"
+        page = f"{DOCUMENTS} WHERE documents.id > %(after)s ORDER BY documents.id LIMIT %(limit)s"
         return [_document(row) for row in await self._database.rows(page, {"after": after or "", "limit": limit})]
 
     async def original(self, id: str) -> bytes | None:
         row = await self._database.row("SELECT content FROM originals WHERE document_id = %(id)s", {"id": id})
         return None if row is None else row["content"]
 
-    async def describe(
-        self, id: str, *, title: str, language: Language, metadata: Metadata, reading: Reading = WHOLE
-    ) -> None:
-        """Record what parsing found out."""
-        values = {"id": id, "title": title, "language": language, "metadata": Jsonb(dict(metadata))}
-        values["reading"] = Jsonb(asdict(reading))
-        await self._database.rows(DESCRIBE, values)
+    async def unattended(self) -> Sequence[tuple[str, bool]]:
+        """Documents whose version accepted last cannot be found, though no job is there to change that.
+
+        Their ids, and whether their content was kept: what was not is to be fetched.
+        """
+        return [(row["id"], row["kept"]) for row in await self._database.rows(UNATTENDED)]
 
     async def chunk_ids(self, id: str) -> set[str]:
         rows = await self._database.rows("SELECT id FROM chunks WHERE document_id = %(id)s", {"id": id})
@@ -169,7 +291,7 @@ class Documents:
     async def chunks(self, id: str, start: int = 0, limit: int | None = None) -> Sequence[Chunk]:
         """The document's chunks in reading order, from that position on; so many, or all."""
         rows = await self._database.rows(CHUNKS, {"id": id, "start": start, "limit": limit})
-        return [_chunk(row) for row in rows]
+        return [chunk_of(row) for row in rows]
 
     async def position(self, id: str, chunk_id: str) -> int | None:
         """Where in the document the chunk stands; None when it is gone."""
@@ -177,28 +299,11 @@ class Documents:
         row = await self._database.row(wanted, {"chunk_id": chunk_id, "id": id})
         return None if row is None else row["position"]
 
-    async def replace_chunks(self, id: str, chunks: Sequence[Chunk], content_hash: str) -> None:
-        """Make exactly these chunks findable, in one transaction, then vouch for it with `content_hash`.
-
-        Repeating it changes nothing. UnreadableDocument when the document was removed meanwhile.
-        """
-        async with self._database.transaction() as connection:
-            locked = await connection.execute("SELECT title FROM documents WHERE id = %s FOR UPDATE", [id])
-            document = await locked.fetchone()
-            if document is None:
-                raise UnreadableDocument("The document was removed while it was being read.")
-            counts = await asyncio.to_thread(_counts, document["title"], chunks)
-            await connection.execute(
-                "DELETE FROM chunks WHERE document_id = %s AND id <> ALL(%s)", [id, [chunk.id for chunk in chunks]]
-            )
-            if chunks:
-                await _write_postings(connection, await _write_chunks(connection, chunks, counts), counts)
-            await connection.execute(
-                "UPDATE documents SET content_hash = %s, updated_at = now() WHERE id = %s", [content_hash, id]
-            )
-
     async def delete(self, id: str) -> bool:
-        """Remove the document with all that was made of it; False when it was not there."""
+        """Remove the document with all that was made of it; False when it was not there.
+
+        Its points are not found any more, and left for the vector store to remove (embeddings.py).
+        """
         return bool(await self._database.rows("DELETE FROM documents WHERE id = %(id)s RETURNING id", {"id": id}))
 
     async def passages(self, hits: Sequence[Hit]) -> Sequence[Passage]:
@@ -214,41 +319,21 @@ class Documents:
         assert row
         return row["documents"], row["chunks"]
 
-    async def indexes(self) -> Sequence[IndexRecord]:
-        rows = await self._database.rows("SELECT name, model, dimension, active FROM indexes ORDER BY name")
-        return [IndexRecord(**row) for row in rows]
 
-    async def active_index(self) -> IndexRecord | None:
-        return next((index for index in await self.indexes() if index.active), None)
-
-    async def activate_index(self, name: str, model: str, dimension: int) -> None:
-        """Search this index from now on, and no other."""
-        async with self._database.transaction() as connection:
-            # Two first uses at once would otherwise meet on the unique index over the active row.
-            await connection.execute("LOCK TABLE indexes IN SHARE ROW EXCLUSIVE MODE")
-            await connection.execute("UPDATE indexes SET active = false WHERE name <> %s", [name])
-            await connection.execute(ACTIVATE, {"name": name, "model": model, "dimension": dimension})
+class AlreadyAccepted(Exception):
+    """There is a job of this idempotency key."""
 
 
 def _document(row: Mapping[str, Any]) -> Document:
     return Document(**{**row, "reading": Reading.of(row["reading"])})
 
 
-def _chunk(row: Mapping[str, Any]) -> Chunk:
+def chunk_of(row: Mapping[str, Any]) -> Chunk:
     return Chunk(**{**{name: row[name] for name in Chunk.__slots__}, "page_breaks": tuple(row["page_breaks"])})
 
 
 def _passage(row: Mapping[str, Any], score: float) -> Passage:
-    return Passage(_chunk(row), row["title"], row["source"], score, metadata=row["metadata"])
-
-
-def _counts(title: str, chunks: Sequence[Chunk]) -> list[Counter[str]]:
-    """How often each chunk holds each term; the title counts, once, wherever the heading does not repeat it."""
-    counts = []
-    for chunk in chunks:
-        above = chunk.heading if title in chunk.heading else f"{title}\n{chunk.heading}"
-        counts.append(Counter(terms(f"{above}\n{chunk.text}", chunk.language)))
-    return counts
+    return Passage(chunk_of(row), row["title"], row["source"], score, metadata=row["metadata"])
 
 
 async def _write_chunks(
@@ -267,16 +352,3 @@ async def _write_chunks(
     stored = await connection.execute("SELECT id, key FROM chunks WHERE document_id = %s", [chunks[0].document_id])
     keys = {row["id"]: row["key"] for row in await stored.fetchall()}
     return [keys[chunk.id] for chunk in chunks]
-
-
-async def _write_postings(connection: AsyncConnection[Any], keys: list[int], counts: Sequence[Counter[str]]) -> None:
-    """Write the postings anew, those of kept chunks too: their title or language may be another one."""
-    await connection.execute("DELETE FROM postings WHERE chunk_key = ANY(%s)", [keys])
-    rows = [
-        (term, key, min(frequency, 32_767), count.total())
-        for key, count in zip(keys, counts, strict=True)
-        for term, frequency in count.items()
-    ]
-    columns = zip(*rows, strict=True) if rows else ([], [], [], [])
-    names = ("terms", "keys", "frequencies", "lengths")
-    await connection.execute(WRITE_POSTINGS, dict(zip(names, map(list, columns), strict=True)))

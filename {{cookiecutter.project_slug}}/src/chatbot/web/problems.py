@@ -42,6 +42,7 @@ MEANINGS = {
     401: "No key, or one that is not valid; or it takes a key to do this.",
     403: "The key lacks the scope that `WWW-Authenticate` names, or a page of another site asks.",
     404: "There is no such thing.",
+    409: "Another request that excludes this one is under way.",
     413: "The request is larger than this server takes.",
     415: "A document of a type that is not read here.",
     422: "The request is malformed; `errors` says where.",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
 import unicodedata
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated
@@ -12,8 +15,9 @@ from pydantic import Json, ValidationError
 from starlette.exceptions import HTTPException
 
 from chatbot.bootstrap import Services
-from chatbot.domain import Document, UnreadableDocument
-from chatbot.storage.jobs import submit
+from chatbot.domain import Caller, Document, Job, JobKind, JobRequest, UnreadableDocument
+from chatbot.jobs.outbox import submit
+from chatbot.storage.documents import AlreadyAccepted
 from chatbot.web import problems
 from chatbot.web.api.schemas import (
     DocumentPage,
@@ -26,7 +30,7 @@ from chatbot.web.api.schemas import (
     UrlBody,
 )
 from chatbot.web.auth.permissions import allowed
-from chatbot.web.dependencies import ID, IdParam, ServicesParam
+from chatbot.web.dependencies import ID, CallerParam, IdParam, ServicesParam
 
 MAX_NAME = 255
 MAX_POSITION = 2**31 - 1
@@ -51,7 +55,7 @@ router = APIRouter(prefix="/v1", responses=problems.responses(422, 503))
             "description": "Accepted; the job says when it can be found.",
             "headers": {"Location": {"description": "Where to follow the job.", "schema": {"type": "string"}}},
         },
-        **problems.responses(400, 413, 415),
+        **problems.responses(400, 404, 409, 413, 415),
     },
     openapi_extra=URL_BODY,
 )
@@ -59,6 +63,7 @@ async def upload_document(
     request: Request,
     response: Response,
     services: ServicesParam,
+    caller: CallerParam,
     file: Annotated[
         UploadFile | None,
         File(description="Of any type that can be read: PDF, Word, HTML, Markdown, text…"),
@@ -73,7 +78,7 @@ async def upload_document(
         Header(
             alias="Idempotency-Key",
             pattern="^[!-~]{1,255}$",
-            description="The same key again returns the job that it made.",
+            description="Yours: the same key again returns the job that it made, if the request is the same too.",
         ),
     ] = None,
 ) -> Upload:
@@ -87,45 +92,84 @@ async def upload_document(
         url, metadata = body.url, body.metadata
     if (file is None) == (url is None):
         raise _invalid("file", "should be given, or a url in its place")
-    if url is not None:
-        return await _accept(response, services, await _announce(services, url, metadata), "fetch", idempotency_key)
+    name, content = (url, None) if url is not None else await _content(services, file)
+    request_of = await _job_request(caller, name, content, metadata or {}, idempotency_key)
+    if accepted := await _accepted_before(services, request_of):
+        return await _handed_over(response, services, *accepted)
+    try:
+        if content is None:
+            accepted = await _announce(services, name, metadata, request_of)
+        else:
+            twin = await services.ingester.duplicate(name, content)
+            if twin:
+                response.status_code = 200
+                return Upload(state="duplicate", document=_view(twin), job=None)
+            document, job = await services.ingester.register(name, name, content, metadata, request_of)
+            if job is None:
+                response.status_code = 200
+                return Upload(state="unchanged", document=_view(document), job=None)
+            accepted = document, job
+    except AlreadyAccepted:  # by another request of the same key, a moment ago
+        accepted = await _accepted_before(services, request_of)
+        if accepted is None:
+            raise HTTPException(409, "Another request of this Idempotency-Key is under way.") from None
+    return await _handed_over(response, services, *accepted)
+
+
+async def _content(services: Services, file: UploadFile | None) -> tuple[str, bytes]:
+    """The file's name and its bytes."""
     assert file
-    return await _upload(response, services, file, metadata or {}, idempotency_key)
-
-
-async def _upload(
-    response: Response, services: Services, file: UploadFile, metadata: MetadataBody, idempotency_key: str | None
-) -> Upload:
     name = _name(file)
     limit = services.settings.max_document_mb
     if (file.size or 0) > limit * 1_000_000:
         raise HTTPException(413, f"A document may have {limit:g} MB at most.")
-    content = await file.read()
-    twin = await services.ingester.duplicate(name, content)
-    if twin:
-        response.status_code = 200
-        return Upload(state="duplicate", document=_view(twin), job=None)
-    document, changed = await services.ingester.register(name, name, content, metadata)
-    if not changed:
-        response.status_code = 200
-        return Upload(state="unchanged", document=_view(document), job=None)
-    return await _accept(response, services, document, "ingest", idempotency_key)
+    return name, await file.read()
 
 
-async def _announce(services: Services, url: str, metadata: MetadataBody | None) -> Document:
+async def _job_request(
+    caller: Caller, name: str, content: bytes | None, metadata: MetadataBody, idempotency_key: str | None
+) -> JobRequest:
+    """The key is the caller's own, and nobody learns from it who that is; the fingerprint tells requests apart."""
+    kind: JobKind = "fetch" if content is None else "ingest"
+    if idempotency_key is None:
+        return JobRequest(kind)
+
+    def fingerprint() -> str:
+        said = json.dumps([kind, name, metadata], sort_keys=True, default=str).encode()
+        return _hash(said, content or b"")
+
+    key = _hash(caller.id.encode(), idempotency_key.encode())
+    return JobRequest(kind, key, await asyncio.to_thread(fingerprint))
+
+
+def _hash(*parts: bytes) -> str:
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+async def _accepted_before(services: Services, request: JobRequest) -> tuple[Document, Job] | None:
+    """What a request of the same key has made; 422 when it asked for something else."""
+    job = await services.jobs.find(request.idempotency_key) if request.idempotency_key else None
+    if job is None:
+        return None
+    if job.fingerprint != request.fingerprint:
+        raise HTTPException(422, "This Idempotency-Key was used for another request.")
+    document = await services.documents.get(job.document_id or "")
+    if document is None:
+        raise HTTPException(404, "The document of this Idempotency-Key was removed.")
+    return document, job
+
+
+async def _announce(
+    services: Services, url: str, metadata: MetadataBody | None, request: JobRequest
+) -> tuple[Document, Job]:
     try:
-        return await services.ingester.announce(url, metadata)
+        return await services.ingester.announce(url, metadata, request)
     except UnreadableDocument as error:
         raise _invalid("url", str(error)) from None
 
 
-async def _accept(
-    response: Response, services: Services, document: Document, kind: str, idempotency_key: str | None
-) -> Upload:
-    """Make a job of it and hand that over."""
-    job = await services.jobs.create(kind, document.id, idempotency_key)
-    if job.document_id != document.id:
-        raise HTTPException(422, "This Idempotency-Key was used for another document.")
+async def _handed_over(response: Response, services: Services, document: Document, job: Job) -> Upload:
+    """Give the job to the queue; while that is down the scheduler does it later."""
     job = await submit(services.jobs, services.queue, job)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return Upload(state="accepted", document=_view(document), job=JobView.model_validate(job))

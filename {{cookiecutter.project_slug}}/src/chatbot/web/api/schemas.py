@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, computed_field
 
-from chatbot.domain import Answer, Chunk, Conversation, JobState, Language, Message, Passage, PersonalRecord, Rating
+from chatbot.domain import (
+    Answer,
+    Chunk,
+    Conversation,
+    DocumentState,
+    JobKind,
+    JobState,
+    Language,
+    Message,
+    Passage,
+    PersonalRecord,
+    Rating,
+)
 from chatbot.web.api import addresses
 
 
@@ -292,6 +304,10 @@ class DocumentView(_View):
     metadata: dict[str, str | bool | int | float | list[str]]
     chunks: int = Field(description="How many passages it has; 0 until it is ingested.")
     reading: ReadingView = Field(description="How much of the file was kept.")
+    state: DocumentState = Field(
+        description="Of what was accepted last. waiting: not found yet, though what was there before is; words: found "
+        "by its words; complete: by its meaning too."
+    )
     created_at: datetime | None
     updated_at: datetime | None
 
@@ -327,7 +343,7 @@ class JobView(_View):
     """One unit of work and what became of it."""
 
     id: str
-    kind: str = Field(examples=["ingest"])
+    kind: JobKind = Field(description="ingest: a file; fetch: what a URL holds.")
     document_id: str | None
     state: JobState = Field(
         description="pending: accepted; queued; running; succeeded; failed: the input is at fault, see `error`; "
@@ -340,6 +356,7 @@ class JobView(_View):
         description="What was left out of a document, and how it was read.",
         examples=["32 of 410 words left out: 20 hidden, 12 repeated lines"],
     )
+    waiting_since: datetime | None = Field(description="While it waits for something that is down: since when.")
     created_at: datetime | None
     updated_at: datetime | None
 
