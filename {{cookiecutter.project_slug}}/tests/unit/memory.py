@@ -91,6 +91,8 @@ class Tables:
     due: dict[str, float] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    claims: list[tuple[Claim | None, str | None]] = field(default_factory=list)
+    """With what claim each fenced write came, and the token that was the latest then."""
 
     def tick(self) -> float:
         """No two things happen at the same moment."""
@@ -101,6 +103,7 @@ class Tables:
         job = self.jobs.get(claim.job_id) if claim else None
         if claim and (job is None or job.state != "running" or job.token != claim.token):
             raise ClaimLost
+        self.claims.append((claim, job.token if job else None))
 
     def of(self, document_id: str) -> dict[int, Chunk]:
         found = {key: chunk for key, chunk in self.chunks.items() if chunk.document_id == document_id}

@@ -65,7 +65,7 @@ def upgrade(url: str, revision: str = "head") -> None:
         with engine.begin() as connection:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('migrate'))")
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     except DBAPIError as error:
         found = explained(error.orig, None, "DATABASE_URL") if isinstance(error.orig, psycopg.Error) else None
         raise (found or error) from error
