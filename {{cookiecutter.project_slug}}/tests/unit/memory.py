@@ -291,10 +291,13 @@ class MemoryDocuments(Repository):
 class MemoryIndexes(Repository):
     async def list(self) -> Sequence[IndexRecord]:
         await self.tables.pause("indexes")
-        return [self.tables.indexes[name] for name in sorted(self.tables.indexes)]
+        return [self.tables.indexes[name] for name in sorted(self.tables.indexes) if not self._closed(name)]
 
     async def find(self, name: str) -> IndexRecord | None:
-        return self.tables.indexes.get(name)
+        return None if self._closed(name) else self.tables.indexes.get(name)
+
+    def _closed(self, name: str) -> bool:
+        return self.tables.retired.get(name) == float("-inf")
 
     async def active(self) -> IndexRecord | None:
         return next((each for each in self.tables.indexes.values() if each.active), None)
@@ -318,6 +321,11 @@ class MemoryIndexes(Repository):
     async def retired(self, seconds: float) -> Sequence[str]:
         await self.tables.pause("retired")
         return [name for name, since in self.tables.retired.items() if since <= self.tables.clock - seconds]
+
+    async def close(self, name: str) -> None:
+        await self.tables.pause("close index")
+        if name in self.tables.retired:
+            self.tables.retired[name] = float("-inf")
 
     async def forget(self, name: str) -> None:
         await self.tables.pause("forget index")
