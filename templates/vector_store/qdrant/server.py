@@ -85,9 +85,17 @@ def application(folder: Path) -> FastAPI:
             return answered(found)
 
     @app.post("/collections/{name}/points/delete")
-    def delete(name: str, asked: models.FilterSelector) -> dict[str, Any]:
+    def delete(name: str, asked: models.PointIdsList) -> dict[str, Any]:
         with turn:
             return answered(client.delete(there(name), points_selector=asked))
+
+    @app.post("/collections/{name}/points/scroll")
+    def scroll(name: str, asked: models.ScrollRequest) -> dict[str, Any]:
+        with turn:
+            points, following = client.scroll(
+                there(name), limit=asked.limit or 10, offset=asked.offset, with_payload=asked.with_payload or False
+            )
+            return answered({"points": points, "next_page_offset": following})
 
     @app.post("/collections/{name}/points/count")
     def count(name: str, asked: models.CountRequest) -> dict[str, Any]:

@@ -407,6 +407,11 @@ async def test_an_index_is_the_active_one_once_it_holds_every_chunk(
     assert [(each.name, each.active) for each in await indexes.list()] == [("a", False), ("b", True)]
     assert (await indexes.retired(60), await indexes.retired(0)) == ([], ["a"])
     for name in ("a", "b"):
+        await indexes.close(name)
+    assert await indexes.find("a") is None
+    assert [each.name for each in await indexes.list()] == ["b"]
+    assert await indexes.retired(60) == ["a"], "whoever died while dropping it is followed by another"
+    for name in ("a", "b"):
         await indexes.forget(name)
     assert [each.name for each in await indexes.list()] == ["b"]
 

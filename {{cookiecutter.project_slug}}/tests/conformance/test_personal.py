@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -132,19 +131,16 @@ async def test_of_many_schedulers_one_purges_and_only_once_a_day(
 ) -> None:
     await fill(conversations, personal, ALICE, "old")
     await age(database, 31, "old")
-    limits, thirty = Limits(database, 1, 1), SimpleNamespace(conversation_retention_days=30)
-    services: Any = SimpleNamespace(settings=thirty, database=database, personal=personal, limits=limits)
+    limits, nobody = Limits(database, 1, 1), cast(Any, None)
     await limits.settle(await limits.reserve([Subject(ALICE)], 1), 5)
     await database.rows("UPDATE token_spending SET day = day - 1")
-    done = await asyncio.gather(*[purge_daily(services) for _ in range(4)])
+    done = await asyncio.gather(*[purge_daily(database, personal, limits, 30) for _ in range(4)])
     assert [each for each in done if each is not None] == [{"conversations": 1, "consents": 1, "counters": 1}]
-    assert await purge_daily(services) is None
+    assert await purge_daily(database, personal, limits, 30) is None
     await database.rows("UPDATE daily_tasks SET done_at = now() - interval '25 hours'")
-    services.personal = None
     with pytest.raises(AttributeError):
-        await purge_daily(services)
-    services.personal = personal
-    assert await purge_daily(services) == {"conversations": 0, "consents": 0, "counters": 0}
+        await purge_daily(database, nobody, limits, 30)
+    assert await purge_daily(database, personal, limits, 30) == {"conversations": 0, "consents": 0, "counters": 0}
 
 
 async def test_every_table_of_callers_is_erased(personal: Personal, database: Database) -> None:

@@ -15,17 +15,19 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from chatbot.ingestion.reconcile import GRACE, Found
 from chatbot.storage.documents import document_id
 from chatbot.storage.indexes import IndexRecord
 from tests.histories.world import Machine, Process, inline
 
-EXAMPLES, STEPS = 150, 40
+EXAMPLES, STEPS = 200, 40
 """At least 10,000 steps are made, which is asserted."""
 SOURCES = ("a.md", "b.md")
 PARTS = ("Slate sheds water quickly.", "Tarmac holds it.", "Straw rots in a year.")
+CALLS = st.one_of(st.integers(0, 8), st.integers(0, 60))
+"""How far a process gets before it sleeps."""
 STEPPED = Counter[str]()
 
 
@@ -40,23 +42,30 @@ class Histories(RuleBasedStateMachine):
         self.machine = Machine()
         self.model: dict[str, tuple[frozenset[int], int]] = {}
         """By source: the parts and the year that were accepted last."""
+        self.versions: dict[str, list[tuple[frozenset[int], int]]] = {}
+        """By source: what was accepted since it was last deleted, from what is found now on."""
+        self.lost = set[str]()
+        """Points that the store has lost."""
+        self.accidents = 0
 
     # What users do: it is accepted at once, since a request that has no answer yet promises nothing -------------------
 
     @rule(source=st.sampled_from(SOURCES), parts=st.frozensets(st.integers(0, 2), min_size=1), year=st.integers(1, 2))
     def accept(self, source: str, parts: frozenset[int], year: int) -> None:
         STEPPED["accept"] += 1
-        self.machine.now(self.machine.accept(source, content(parts), year=year))
-        self.model[source] = parts, year
+        self._accept(source, parts, year)
 
     @precondition(lambda self: self.model)
     @rule(draw=st.data(), year=st.integers(1, 2))
     def describe(self, draw: Any, year: int) -> None:
         STEPPED["describe"] += 1
         source = draw.draw(st.sampled_from(sorted(self.model)))
-        parts, _ = self.model[source]
+        self._accept(source, self.model[source][0], year)
+
+    def _accept(self, source: str, parts: frozenset[int], year: int) -> None:
         self.machine.now(self.machine.accept(source, content(parts), year=year))
         self.model[source] = parts, year
+        self.versions.setdefault(source, []).append((parts, year))
 
     @rule(source=st.sampled_from(SOURCES))
     def delete(self, source: str) -> None:
@@ -65,10 +74,11 @@ class Histories(RuleBasedStateMachine):
         process = self.machine.begin("delete", self.machine.world.ingester.remove(document_id(source)))
         self.machine.step(process)
         self.model.pop(source, None)
+        self.versions.pop(source, None)
 
     # What processes do ------------------------------------------------------------------------------------------------
 
-    @rule(draw=st.data(), again=st.booleans(), other=st.booleans(), calls=st.integers(0, 40))
+    @rule(draw=st.data(), again=st.booleans(), other=st.booleans(), calls=CALLS)
     def work(self, draw: Any, again: bool, other: bool, calls: int) -> None:
         """The broker gives a message to a worker, of either model, and may do so again; it gets so far."""
         self._something()
@@ -85,13 +95,13 @@ class Histories(RuleBasedStateMachine):
     def schedule(self, calls: int) -> None:
         self._begun("schedule", self.machine.schedule(), calls)
 
-    @rule(other=st.booleans(), calls=st.integers(0, 40))
+    @rule(other=st.booleans(), calls=CALLS)
     def reconcile(self, other: bool, calls: int) -> None:
         self._something()
         world = self.machine.other if other and "other_3" in self.machine.tables.indexes else self.machine.world
         self._begun("reconcile", world.reconciler.run(), calls)
 
-    @rule(other=st.booleans(), calls=st.integers(0, 60))
+    @rule(other=st.booleans(), calls=CALLS)
     def rebuild(self, other: bool, calls: int) -> None:
         self._something()
         self._begun("rebuild", (self.machine.other if other else self.machine.world).rebuild(), calls)
@@ -107,6 +117,7 @@ class Histories(RuleBasedStateMachine):
     @rule(draw=st.data())
     def kill(self, draw: Any) -> None:
         STEPPED["kill"] += 1
+        self.accidents += 1
         self.machine.kill(self._one(draw))
 
     @rule(seconds=st.sampled_from([10, 70, 700, GRACE + 1]))
@@ -120,11 +131,39 @@ class Histories(RuleBasedStateMachine):
         """The broker loses a message, or each index a point."""
         self._something()
         STEPPED["lose"] += 1
+        self.accidents += 1
         if message and self.machine.queue:
             self.machine.queue.pop()
         for points in self.machine.world.vectors.indexes.values():
             if points and not message:
-                points.pop(min(points))
+                self.lost.add(min(points))
+                del points[min(points)]
+
+    # At all times -----------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def what_is_found_was_accepted_and_never_grows_older(self) -> None:
+        for row in self.machine.tables.documents.values():
+            texts = [chunk.text for chunk in self.machine.tables.of(row.id).values()]
+            if row.content_hash:
+                known = self.versions[row.source]
+                shown = [([PARTS[n] for n in sorted(parts)], {"year": year}) for parts, year in known]
+                assert (texts, row.metadata) in shown
+                del known[: shown.index((texts, row.metadata))]
+            else:
+                assert texts == []
+
+    @invariant()
+    def what_is_found_by_its_meaning_is_in_the_store_once(self) -> None:
+        tables, stores = self.machine.tables, self.machine.world.vectors.indexes
+        live = {id: each for id, each in tables.embeddings.items() if each.chunk_key and each.stored_at is not None}
+        assert all(id in stores[each.index] or id in self.lost for id, each in live.items())
+        assert all(number == 1 for number in Counter((each.index, each.chunk_key) for each in live.values()).values())
+
+    @invariant()
+    def whoever_writes_holds_the_job(self) -> None:
+        assert all(claim is None or claim.token == latest for claim, latest in self.machine.tables.claims)
+        self.machine.tables.claims.clear()
 
     def _something(self) -> None:
         """So that there is something to work on."""
@@ -164,7 +203,11 @@ class Histories(RuleBasedStateMachine):
                 machine.kill(process)  # of two models at once none would end
             else:
                 machine.finish(process)
-        for _ in range(4):
+        self._requeue_and_work()
+        found = machine.now(self._world().reconciler.run())
+        if not self.accidents:
+            assert (found.orphans, found.missing, found.without_job) == (0, 0, 0), "no accident, nothing to mend"
+        for _ in range(3):
             machine.tables.clock += 1000
             self._requeue_and_work()
             machine.now(self._world().reconciler.run())

@@ -94,6 +94,8 @@ class Tables:
     due: dict[str, float] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    claims: list[tuple[Claim | None, str | None]] = field(default_factory=list)
+    """With what claim each fenced write came, and the token that was the latest then."""
 
     def tick(self) -> float:
         """No two things happen at the same moment."""
@@ -104,6 +106,7 @@ class Tables:
         job = self.jobs.get(claim.job_id) if claim else None
         if claim and (job is None or job.state != "running" or job.token != claim.token):
             raise ClaimLost
+        self.claims.append((claim, job.token if job else None))
 
     def of(self, document_id: str) -> dict[int, Chunk]:
         found = {key: chunk for key, chunk in self.chunks.items() if chunk.document_id == document_id}
@@ -293,10 +296,13 @@ class MemoryDocuments(Repository):
 class MemoryIndexes(Repository):
     async def list(self) -> Sequence[IndexRecord]:
         await self.tables.pause("indexes")
-        return [self.tables.indexes[name] for name in sorted(self.tables.indexes)]
+        return [self.tables.indexes[name] for name in sorted(self.tables.indexes) if not self._closed(name)]
 
     async def find(self, name: str) -> IndexRecord | None:
-        return self.tables.indexes.get(name)
+        return None if self._closed(name) else self.tables.indexes.get(name)
+
+    def _closed(self, name: str) -> bool:
+        return self.tables.retired.get(name) == float("-inf")
 
     async def active(self) -> IndexRecord | None:
         return next((each for each in self.tables.indexes.values() if each.active), None)
@@ -320,6 +326,11 @@ class MemoryIndexes(Repository):
     async def retired(self, seconds: float) -> Sequence[str]:
         await self.tables.pause("retired")
         return [name for name, since in self.tables.retired.items() if since <= self.tables.clock - seconds]
+
+    async def close(self, name: str) -> None:
+        await self.tables.pause("close index")
+        if name in self.tables.retired:
+            self.tables.retired[name] = float("-inf")
 
     async def forget(self, name: str) -> None:
         await self.tables.pause("forget index")

@@ -210,6 +210,28 @@ async def test_a_document_removed_while_it_is_embedded_leaves_no_vectors(
     assert world.tables.embeddings == {}
 
 
+async def test_who_removes_former_points_late_hits_none_of_a_newer_version(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One worker is at its last step, the removal, while another one ingests a version with the first one's content."""
+    await world.ingest(NOTE)
+    delete, begun = world.vectors.delete, list[bool]()
+
+    async def late(index: str, ids: list[str]) -> None:
+        if not begun:
+            begun.append(True)
+            await world.ingest(NOTE)
+        await delete(index, ids)
+
+    monkeypatch.setattr(world.vectors, "delete", late)
+    await world.ingest(CHANGED)
+    assert begun
+    assert (await world.known()).state == "complete"
+    assert await world.found_by_meaning() == await world.texts()
+    assert any("for an hour" in text for text in await world.texts())
+    assert len(world.points()) == 2
+
+
 async def test_removal_leaves_nothing(world: World) -> None:
     await world.ingest(NOTE)
     assert await world.ingester.remove(RAIN)

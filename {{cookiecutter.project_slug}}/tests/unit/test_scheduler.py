@@ -16,7 +16,7 @@ async def test_jobs_are_sent_while_the_purge_fails_and_it_is_tried_again(monkeyp
     outcomes: list[Any] = [Unavailable("PostgreSQL", "start it"), KeyError("table"), {"conversations": 1}]
     tries = 0
 
-    async def purge_daily(_: object) -> dict[str, int] | None:
+    async def purge_daily(*_: object) -> dict[str, int] | None:
         nonlocal tries
         tries += 1
         outcome = outcomes.pop(0) if outcomes else None

@@ -181,6 +181,19 @@ async def test_an_idempotency_key_returns_the_same_job_for_the_same_request_and_
     assert list(services.ingester.contents.values()) == [b"one"], "nothing was registered"
 
 
+async def test_an_idempotency_key_is_the_callers_own(client: httpx2.AsyncClient, services: Services) -> None:
+    jobs = []
+    for name in ("one", "two"):
+        _, secret = await services.keys.create(name, frozenset({"ingest"}))
+        headers = {"Idempotency-Key": "k-1", "X-API-Key": secret}
+        file = {"file": (f"{name}.txt", name.encode())}
+        response = await client.post("/v1/documents", files=file, headers=headers)
+        assert response.status_code == 202
+        jobs.append(response.json()["job"]["id"])
+    assert len(set(jobs)) == 2
+    assert not [row.idempotency_key for row in services.jobs.rows.values() if "k-1" in (row.idempotency_key or "")]
+
+
 async def test_documents_are_paged_without_gaps_or_repeats(client: httpx2.AsyncClient) -> None:
     for number in range(5):
         await client.post("/v1/documents", files={"file": (f"{number}.txt", b"Text %d" % number)})

@@ -112,5 +112,8 @@ def purge(as_json: bool) -> None:
     """
     from chatbot.jobs.retention import purge
 
-    removed = with_services(purge)
+    async def work(services: Services) -> dict[str, int]:
+        return await purge(services.personal, services.limits, services.settings.conversation_retention_days)
+
+    removed = with_services(work)
     print_json(removed) if as_json else click.echo(f"Removed: {counted(removed)}.")

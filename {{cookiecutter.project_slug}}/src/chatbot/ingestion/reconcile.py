@@ -90,6 +90,7 @@ class Reconciler:
     async def _drop_retired(self) -> int:
         names = await self._indexes.retired(GRACE)
         for name in names:
+            await self._indexes.close(name)
             await self._vectors.drop(name)
             await self._indexes.forget(name)
         return len(names)

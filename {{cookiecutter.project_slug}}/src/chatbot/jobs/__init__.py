@@ -1,1 +1,1 @@
-"""The two processes behind the queue: what works jobs off, and what sends them and drops what is old."""
+"""What happens behind the queue: the worker, the scheduler, and how jobs get from one to the other."""

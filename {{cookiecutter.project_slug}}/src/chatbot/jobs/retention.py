@@ -6,25 +6,22 @@ scheduler looks every ten minutes whether a day has passed, and one of them does
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chatbot.storage.daily_lock import daily_lock
-
-if TYPE_CHECKING:
-    from chatbot.bootstrap import Services
+from chatbot.storage.database import Database
+from chatbot.storage.limits import Limits
+from chatbot.storage.personal import Personal
 
 Removed = dict[str, int]
 
 
-async def purge(services: Services) -> Removed:
-    """How much of what was removed."""
-    days = services.settings.conversation_retention_days
-    removed = await services.personal.purge(days) if days else {}
-    await services.personal.forget()
-    return {**removed, "counters": await services.limits.forget_old()}
+async def purge(personal: Personal, limits: Limits, days: int) -> Removed:
+    """How much of what was removed; conversations after so many days, or never where that is 0."""
+    removed = await personal.purge(days) if days else {}
+    await personal.forget()
+    return {**removed, "counters": await limits.forget_old()}
 
 
-async def purge_daily(services: Services) -> Removed | None:
+async def purge_daily(database: Database, personal: Personal, limits: Limits, days: int) -> Removed | None:
     """The same, once a day however many processes try; None for the others."""
-    async with daily_lock(services.database, "purge") as mine:
-        return await purge(services) if mine else None
+    async with daily_lock(database, "purge") as mine:
+        return await purge(personal, limits, days) if mine else None

@@ -41,14 +41,15 @@ log = logging.getLogger(__name__)
 async def schedule(services: Services, stop: asyncio.Event) -> None:
     """Work until `stop` is set; outages are waited out."""
     jobs, queue, database = services.jobs, services.queue, services.database
-    reconciler = services.reconciler
+    reconciler, days = services.reconciler, services.settings.conversation_retention_days
+    purge = functools.partial(purge_daily, database, services.personal, services.limits, days)
+    reconcile = functools.partial(reconcile_daily, database, reconciler)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_send(jobs, queue, stop))
         tasks.create_task(_repeat("lost jobs", LOST_INTERVAL, functools.partial(_recover_lost, jobs, queue), stop))
-        tasks.create_task(_repeat("purge", UPKEEP_INTERVAL, functools.partial(purge_daily, services), stop))
+        tasks.create_task(_repeat("purge", UPKEEP_INTERVAL, purge, stop))
         tasks.create_task(_repeat("upkeep", UPKEEP_INTERVAL, functools.partial(_attend, reconciler), stop))
-        daily = functools.partial(reconcile_daily, database, reconciler)
-        tasks.create_task(_repeat("reconcile", UPKEEP_INTERVAL, daily, stop))
+        tasks.create_task(_repeat("reconcile", UPKEEP_INTERVAL, reconcile, stop))
 
 
 async def reconcile_daily(database: Database, reconciler: Reconciler) -> Mapping[str, int]:

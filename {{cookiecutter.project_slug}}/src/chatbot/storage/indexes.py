@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from chatbot.storage.database import Database
 
-COLUMNS = "name, model, dimension, active"
+# Retired at -infinity: nobody uses it any more, and it is being dropped.
+INDEXES = "SELECT name, model, dimension, active FROM indexes WHERE retired_at IS DISTINCT FROM '-infinity'"
 BEGIN = """
 INSERT INTO indexes (name, model, dimension, active) VALUES (%(name)s, %(model)s, %(dimension)s, false)
 ON CONFLICT (name) DO UPDATE SET retired_at = NULL
@@ -56,11 +57,11 @@ class Indexes:
         self._database = database
 
     async def list(self) -> Sequence[IndexRecord]:
-        rows = await self._database.rows(f"SELECT {COLUMNS} FROM indexes ORDER BY name")
+        rows = await self._database.rows(f"{INDEXES} ORDER BY name")
         return [IndexRecord(**row) for row in rows]
 
     async def find(self, name: str) -> IndexRecord | None:
-        row = await self._database.row(f"SELECT {COLUMNS} FROM indexes WHERE name = %(name)s", {"name": name})
+        row = await self._database.row(f"{INDEXES} AND name = %(name)s", {"name": name})
         return None if row is None else IndexRecord(**row)
 
     async def active(self) -> IndexRecord | None:
@@ -96,6 +97,11 @@ class Indexes:
         """Indexes that were replaced so many seconds ago, or longer."""
         old = "SELECT name FROM indexes WHERE retired_at <= now() - %(seconds)s * interval '1 second'"
         return [row["name"] for row in await self._database.rows(old, {"seconds": seconds})]
+
+    async def close(self, name: str) -> None:
+        """Let nobody search or fill a replaced index any more: it is about to be dropped."""
+        closed = "UPDATE indexes SET retired_at = '-infinity' WHERE name = %(name)s AND retired_at IS NOT NULL"
+        await self._database.rows(closed, {"name": name})
 
     async def forget(self, name: str) -> None:
         """Keep no record of a replaced index, nor of what was in it."""
