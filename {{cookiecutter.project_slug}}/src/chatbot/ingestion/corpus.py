@@ -100,12 +100,9 @@ def urls(given: Iterable[str]) -> list[Item]:
 
 
 async def records(hal_url: str, collection: str) -> Collected:
-    """The publications of a HAL collection that have an abstract."""
+    """The publications of a HAL collection, those without an abstract too: their title and authors are asked for."""
     every = [record async for record in harvest(hal_url, collection)]
-    with_text = [
-        Item(record.source, record.name, record.text.encode, record.metadata) for record in every if record.text
-    ]
-    return Collected(with_text, [Skipped(record.source, "no abstract") for record in every if not record.text])
+    return Collected([Item(each.source, each.name, each.text.encode, each.metadata) for each in every])
 
 
 def source_of(path: Path, base: Path, root: Path | None = None, name: str = "") -> str:

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -140,9 +140,10 @@ class Ingester:
         if document is None or content is None:
             raise UnreadableDocument(DELETED)
         parsed = await self._parse(content, _name(document))
-        chunks = await asyncio.to_thread(chunk.chunk, id, parsed, self._chunk_chars, self._chunk_overlap)
-        digest = await asyncio.to_thread(_digest, content)
         metadata = {**parsed.metadata, **document.metadata}
+        described = replace(parsed, metadata=metadata)
+        chunks = await asyncio.to_thread(chunk.chunk, id, described, self._chunk_chars, self._chunk_overlap)
+        digest = await asyncio.to_thread(_digest, content)
         index = await ensure_index(self._documents, self._vectors, self._embedder)
         # Points carry the metadata for filters, which may have changed: that of the document itself, or a URL's.
         again = parsed.metadata or document.content_hash is None
