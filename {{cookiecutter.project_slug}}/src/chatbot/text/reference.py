@@ -17,6 +17,8 @@ from chatbot.domain import Metadata
 
 Part = Literal["authors", "year", "journal", "doi", "title"]
 MOST_AUTHORS = 60
+LONGEST = 500
+"""Characters of a question that are looked at."""
 WORK = (
     r"(papers?|articles?|books?|chapters?|reports?|thes[ie]s|dissertations?|publications?|studies|study|works?|lectures?"
     r"|thèses?|livres?|ouvrages?|chapitres?|rapports?|études?|travaux|mémoires?|cours|textes?)"
@@ -81,4 +83,4 @@ def reference(title: str, metadata: Metadata) -> str:
 
 def asked_for(question: str) -> set[Part]:
     """What the question wants to know of a work besides what it says."""
-    return {part for part, asked in ASKED.items() if asked.search(question)}
+    return {part for part, asked in ASKED.items() if asked.search(question[:LONGEST])}
