@@ -191,12 +191,10 @@ async def _across(services: Services, asked: Asked) -> bool:
     async for document in _documents(services):
         if _expected(asked, document.source):
             return document.language != spoken
-    raise SystemExit(f"“{asked.question}” expects {asked.expected_documents}, which the corpus does not hold.")
+    return False
 
 
 async def _documents(services: Services) -> Any:
-    from chatbot.ingestion.rebuild import every_document
-
     async for document in every_document(services):
         yield document
 

@@ -12,17 +12,18 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import log
 
+from chatbot.answering.evidence import THRESHOLD, Place, Sought, evidence
 from chatbot.domain import EXTRACTIVE, Language, Passage, Question, Turn, Usage
-from chatbot.text.analysis import WORD, content_words, query_stems, sentence_spans, terms
+from chatbot.text.analysis import WORD, content_words, sentence_spans, terms
+from chatbot.text.reference import reference
 
 SENTENCES = 3
+KEPT = 0.85
+"""Share of the best score below which a sentence is not quoted beside it."""
 PASSAGE_WEIGHT, CUE_WEIGHT = 1.2, 0.15
-BEFORE_WEIGHT, AFTER_WEIGHT = 0.3, 0.2
-"""Tuned on XQuAD; flat around these values."""
-CLOSE = 0.84
-"""Similarity from which a passage is quoted that shares no word with the question, being in another language."""
+RANKING = (("words", 1.0), ("before", 0.3), ("after", 0.2))
+"""What a word counts in a sentence and next to it. Tuned on XQuAD; flat around these values."""
 TITLE_SHARE = 0.3
 """Share of the title in a sentence from which that sentence is a title page's."""
 FEWEST_WORDS = 3
@@ -51,120 +52,13 @@ REFERENCE = re.compile(r"([\[【])(?=\d{1,3}(?:\s*[,;]\s*\d{1,3})*[\]】])")
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A sentence of a passage: number of the passage (from 0), place in its text, stems, and its neighbours' stems."""
+class Quote:
+    """A place that may answer, and how well."""
 
-    passage: int
-    start: int
-    end: int
-    words: frozenset[str]
-    before: frozenset[str] = frozenset()
-    after: frozenset[str] = frozenset()
-
-
-def answer(question: Question, passages: Sequence[Passage]) -> list[str]:
-    """At most three sentences, each stretch quoted with its [n], best passage first; empty when none fits."""
-    candidates = [candidate for number, passage in enumerate(passages) for candidate in _candidates(number, passage)]
-    chosen = _best(_words(question), passages, candidates)
-    if not (chosen or question.search):
-        chosen = _nearest(passages, candidates)
-    quotation = QUOTATION[question.language]
-    return [
-        f"{quotation.format(guarded(' '.join(passages[number].chunk.text[start:end].split())))} [{number + 1}]"
-        for number, start, end in _stretches(chosen, candidates)
-    ]
-
-
-def _words(question: Question) -> str:
-    """What to look for in the sentences: what a follow-up asks, not what it is about, unless it says nothing itself."""
-    return question.text if content_words(question.text) else question.query
-
-
-def guarded(text: str) -> str:
-    """The text with its own bracketed numbers kept from being read as citations, by an invisible word joiner."""
-    return REFERENCE.sub("\\1\u2060", text)
-
-
-def _candidates(number: int, passage: Passage) -> list[Candidate]:
-    text = passage.chunk.text
-    spans = [(start, end) for start, end in sentence_spans(text) if _is_quotable(text[start:end], passage.title)]
-    words = [frozenset(terms(text[start:end], passage.chunk.language)) for start, end in spans]
-    around = [frozenset[str](), *words, frozenset[str]()]
-    return [Candidate(number, *span, words[i], before=around[i], after=around[i + 2]) for i, span in enumerate(spans)]
-
-
-def _is_quotable(sentence: str, title: str) -> bool:
-    """Neither a label nor, on a title page, the title with what surrounds it: that has the words and no answer."""
-    is_title = sentence.startswith(title) and len(title) > TITLE_SHARE * len(sentence)
-    return len(sentence) <= LONGEST and len(WORD.findall(sentence)) >= FEWEST_WORDS and not is_title
-
-
-def _best(question: str, passages: Sequence[Passage], candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The highest scores among the sentences that share a word with the question, each text once."""
-    stems = query_stems(question)
-    weights = _weights(stems, candidates)
-    top = max((passage.score for passage in passages), default=0) or 1
-    scores: dict[str, tuple[float, Candidate]] = {}
-    for candidate in candidates:
-        passage = passages[candidate.passage]
-        sentence = passage.chunk.text[candidate.start : candidate.end]
-        overlap = _overlap(stems, weights, candidate)
-        if overlap and sentence not in scores:
-            score = overlap + PASSAGE_WEIGHT * passage.score / top + CUE_WEIGHT * _fits(question, sentence)
-            scores[sentence] = score, candidate
-    ranked = sorted(scores.values(), key=lambda item: -item[0])
-    return [candidate for _, candidate in ranked[:SENTENCES]]
-
-
-def _weights(stems: dict[str, tuple[str, ...]], candidates: Sequence[Candidate]) -> dict[str, float]:
-    """The inverse document frequency of the question's words, as BM25 has it, over the candidate sentences."""
-    total = len(candidates)
-    frequency = {word: sum(not c.words.isdisjoint(forms) for c in candidates) for word, forms in stems.items()}
-    return {word: log(1 + (total - n + 0.5) / (n + 0.5)) for word, n in frequency.items()}
-
-
-def _overlap(stems: dict[str, tuple[str, ...]], weights: dict[str, float], candidate: Candidate) -> float:
-    """The weighted share, 0 to 1, of the question's words in or next to a sentence."""
-    found = 0.0
-    for word, forms in stems.items():
-        if not candidate.words.isdisjoint(forms):
-            found += weights[word]
-        elif not candidate.before.isdisjoint(forms):
-            found += BEFORE_WEIGHT * weights[word]
-        elif not candidate.after.isdisjoint(forms):
-            found += AFTER_WEIGHT * weights[word]
-    return found / (sum(weights.values()) or 1)
-
-
-def _fits(question: str, sentence: str) -> bool:
-    """Whether the sentence holds the kind of thing that is asked for."""
-    if NUMBER_QUESTION.search(question):
-        return bool(NUMBER.search(sentence))
-    if NAME_QUESTION.search(question):
-        known = {word.lower() for word in WORD.findall(question)}
-        return any(not known.issuperset(WORD.findall(name.lower())) for name in NAME.findall(sentence))
-    return False
-
-
-def _nearest(passages: Sequence[Passage], candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The start of the closest passage, when it is close enough to need no common word."""
-    if not passages:
-        return []
-    closest = max(range(len(passages)), key=lambda number: passages[number].similarity or 0)
-    if (passages[closest].similarity or 0) < CLOSE:
-        return []
-    return [candidate for candidate in candidates if candidate.passage == closest][:SENTENCES]
-
-
-def _stretches(chosen: Sequence[Candidate], candidates: Sequence[Candidate]) -> Iterator[tuple[int, int, int]]:
-    """Passage, start and end of what is quoted: neighbouring sentences in one piece, in reading order."""
-    order = {candidate: place for place, candidate in enumerate(candidates)}
-    rank = {number: place for place, number in enumerate(dict.fromkeys(c.passage for c in chosen))}
-    places = sorted((order[c] for c in chosen), key=lambda place: (rank[candidates[place].passage], place))
-    runs = groupby(enumerate(places), key=lambda item: (candidates[item[1]].passage, item[1] - item[0]))
-    for (number, _), run in runs:
-        run_places = [place for _, place in run]
-        yield number, candidates[run_places[0]].start, candidates[run_places[-1]].end
+    place: Place
+    score: float
+    evidence: float
+    """0 to 1; see evidence.py."""
 
 
 class Extractive:
@@ -185,3 +79,86 @@ class Extractive:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+def answer(question: Question, passages: Sequence[Passage]) -> list[str]:
+    """At most three sentences, each stretch quoted with its [n], best passage first; empty when none fits."""
+    places = [place for number, passage in enumerate(passages) for place in _places(number, passage)]
+    chosen = _chosen(question, passages, places)
+    quotation = QUOTATION[question.language]
+    return [
+        f"{quotation.format(guarded(' '.join(passages[number].chunk.text[start:end].split())))} [{number + 1}]"
+        for number, start, end in _stretches(chosen, places)
+    ]
+
+
+def guarded(text: str) -> str:
+    """The text with its own bracketed numbers kept from being read as citations, by an invisible word joiner."""
+    return REFERENCE.sub("\\1\u2060", text)
+
+
+def _places(number: int, passage: Passage) -> list[Place]:
+    text, language = passage.chunk.text, passage.chunk.language
+    above = frozenset(terms(f"{passage.title} {passage.chunk.heading}", language))
+    if text == reference(passage.title, passage.metadata):
+        words = frozenset(terms(text, language))
+        return [Place(number, 0, len(text), language, words, above=above, around=words)]
+    spans = [(start, end) for start, end in sentence_spans(text) if _is_quotable(text[start:end], passage.title)]
+    words_ = [frozenset(terms(text[start:end], language)) for start, end in spans]
+    near = [frozenset[str](), *words_, frozenset[str]()]
+    around = frozenset[str]().union(*words_)
+    return [
+        Place(number, *span, language, words_[i], near[i], near[i + 2], above, around) for i, span in enumerate(spans)
+    ]
+
+
+def _is_quotable(sentence: str, title: str) -> bool:
+    """Neither a label nor, on a title page, the title with what surrounds it: that has the words and no answer."""
+    is_title = sentence.startswith(title) and len(title) > TITLE_SHARE * len(sentence)
+    return len(sentence) <= LONGEST and len(WORD.findall(sentence)) >= FEWEST_WORDS and not is_title
+
+
+def _chosen(question: Question, passages: Sequence[Passage], places: Sequence[Place]) -> list[Place]:
+    """The best places, each text once, unless all that is asked hardly stands anywhere together."""
+    ranked = _ranked(question, passages, places)
+    if not ranked or ranked[0].evidence < THRESHOLD:
+        return []
+    return [quote.place for quote in ranked[:SENTENCES] if quote.score >= KEPT * ranked[0].score]
+
+
+def _ranked(question: Question, passages: Sequence[Passage], places: Sequence[Place]) -> list[Quote]:
+    """Best first: a follow-up by what it asks, not by what it is about, unless it says nothing itself."""
+    text = question.text if content_words(question.text) else question.query
+    sought, whole = Sought.of(text, places), Sought.of(question.query, places)
+    top = max((passage.score for passage in passages), default=0) or 1
+    quotes: dict[str, Quote] = {}
+    for place in places:
+        passage = passages[place.passage]
+        sentence = passage.chunk.text[place.start : place.end]
+        overlap = sought.share(place, RANKING)
+        if not overlap or sentence in quotes:
+            continue
+        score = overlap + PASSAGE_WEIGHT * passage.score / top + CUE_WEIGHT * _fits(text, sentence)
+        quotes[sentence] = Quote(place, score, evidence(whole, place, passage))
+    return sorted(quotes.values(), key=lambda quote: -quote.score)
+
+
+def _fits(question: str, sentence: str) -> bool:
+    """Whether the sentence holds the kind of thing that is asked for."""
+    if NUMBER_QUESTION.search(question):
+        return bool(NUMBER.search(sentence))
+    if NAME_QUESTION.search(question):
+        known = {word.lower() for word in WORD.findall(question)}
+        return any(not known.issuperset(WORD.findall(name.lower())) for name in NAME.findall(sentence))
+    return False
+
+
+def _stretches(chosen: Sequence[Place], places: Sequence[Place]) -> Iterator[tuple[int, int, int]]:
+    """Passage, start and end of what is quoted: neighbouring sentences in one piece, in reading order."""
+    order = {place: number for number, place in enumerate(places)}
+    rank = {number: place for place, number in enumerate(dict.fromkeys(each.passage for each in chosen))}
+    numbers = sorted((order[each] for each in chosen), key=lambda number: (rank[places[number].passage], number))
+    runs = groupby(enumerate(numbers), key=lambda item: (places[item[1]].passage, item[1] - item[0]))
+    for (passage, _), run in runs:
+        run_numbers = [number for _, number in run]
+        yield passage, places[run_numbers[0]].start, places[run_numbers[-1]].end
