@@ -41,12 +41,13 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.beir import EMBEDDINGS, WORK, connected
+from chatbot.answering.answer import Done
 from chatbot.bootstrap import Services
 from chatbot.domain import Answer, Citation, Turn
 from chatbot.ingestion import corpus
 from chatbot.ingestion.hal import record
+from chatbot.ingestion.rebuild import every_document
 from chatbot.text.analysis import detect_language
-from chatbot.answering.answer import Done
 from services import start
 
 Verdict = Literal["right", "partly", "wrong", "refused rightly", "refused wrongly", "answered wrongly"]
@@ -158,7 +159,7 @@ async def ask(services: Services, asked: Asked) -> tuple[Answer, float]:
     turns: list[Turn] = []
     for text in (*asked.after, asked.question):
         started = time.perf_counter()
-        exchange = await services.conversing.begin("benchmark", text, store=False, turns=turns)
+        exchange = await services.chat.begin("benchmark", text, store=False, turns=turns)
         answer = [event.answer async for event in exchange.events if isinstance(event, Done)][0]
         turns.append(Turn(text, answer.text))
     return answer, time.perf_counter() - started
@@ -188,15 +189,10 @@ async def _across(services: Services, asked: Asked) -> bool:
     spoken = detect_language(asked.question)
     if asked.must_refuse:
         return False
-    async for document in _documents(services):
+    async for document in every_document(services):
         if _expected(asked, document.source):
             return document.language != spoken
     return False
-
-
-async def _documents(services: Services) -> Any:
-    async for document in every_document(services):
-        yield document
 
 
 def report(judged: Sequence[Judged]) -> dict[str, Any]:

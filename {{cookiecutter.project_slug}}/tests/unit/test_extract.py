@@ -1,6 +1,6 @@
 """Quoting: the sentence that answers, word for word, with its citation."""
 
-from chatbot.answering.extractive import answer
+from chatbot.answering.quotes import answer
 from chatbot.domain import Chunk, Passage, Question
 
 

@@ -18,6 +18,7 @@ from chatbot.domain import EXTRACTIVE, Answer, Citation, Language, Passage, Ques
 from chatbot.observability import metrics, tracing
 from chatbot.ports import LanguageModel
 from chatbot.text import sanitize as safe
+from chatbot.text.reference import asked_for
 
 NOTHING_FOUND: dict[Language, str] = {
     "en": "I found no answer to this question in the documents.",
@@ -90,6 +91,8 @@ class Answerer:
     async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
         """The events of one answer. Raises Unavailable, before the first token or in their midst."""
         passages = await self._retriever.search(question.query, self._passages, question.filters)
+        if asked_for(question.query):
+            passages = [*passages, *await self._retriever.references(passages)]
         yield Sources(passages)
         model = self._quoting if question.extractive else self._model
         checker, text, usage = Checker(passages), "", Usage()

@@ -67,6 +67,11 @@ PASSAGES = """
 SELECT chunks.*, documents.title, documents.source, documents.metadata
 FROM chunks JOIN documents ON documents.id = document_id WHERE chunks.id = ANY(%(ids)s)
 """
+OPENINGS = """
+SELECT chunks.*, documents.title, documents.source, documents.metadata
+FROM chunks JOIN documents ON documents.id = document_id
+WHERE document_id = ANY(%(ids)s) AND position = 0 ORDER BY array_position(%(ids)s::text[], document_id)
+"""
 ACTIVATE = """
 INSERT INTO indexes (name, model, dimension, active) VALUES (%(name)s, %(model)s, %(dimension)s, true)
 ON CONFLICT (name) DO UPDATE SET model = excluded.model, dimension = excluded.dimension, active = true
@@ -206,6 +211,11 @@ class Documents:
         found = await self._database.rows(PASSAGES, {"ids": [hit.chunk_id for hit in hits]})
         rows = {row["id"]: row for row in found}
         return [_passage(rows[hit.chunk_id], hit.score) for hit in hits if hit.chunk_id in rows]
+
+    async def openings(self, document_ids: Sequence[str]) -> Sequence[Passage]:
+        """The first passage of each of the documents, in their order; its score is 0."""
+        rows = await self._database.rows(OPENINGS, {"ids": [*document_ids]})
+        return [_passage(row, 0) for row in rows]
 
     async def count(self) -> tuple[int, int]:
         """How many documents, how many chunks."""

@@ -28,7 +28,7 @@ their theirs them themselves then there these they this those through to too und
 what when where whether which while who whom whose why will with would you your yours yourself
 """
 FRENCH_FUNCTION_WORDS = """
-à afin ai ainsi alors après as au aucun aucune aujourd auquel aussi autre autres aux auxquels avait avant avec avez
+a à afin ai ainsi alors après as au aucun aucune aujourd auquel aussi autre autres aux auxquels avait avant avec avez
 avoir avons ayant c car ce ceci cela celle celles celui cependant ces cet cette ceux chacun chaque chez ci combien
 comme comment d dans de depuis des desquels deux dit doit doivent donc dont du duquel elle elles en encore entre es
 est et étaient était étant été être eu eux fait faut font fut furent hui ici il ils j je jusqu l la là laquelle le
