@@ -90,7 +90,9 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         "embedder",
         lambda: embedder.connect(_text(s.embeddings_url), s.embeddings_model, s.embeddings_api_key.get_secret_value()),
     )
-    bounds = GenerationLimits(s.llm_timeout, s.llm_first_token_timeout, s.llm_price_input, s.llm_price_output)
+    bounds = GenerationLimits(
+        s.llm_timeout, s.llm_first_token_timeout, s.llm_max_tokens, s.llm_price_input, s.llm_price_output
+    )
     quoting = Extractive(embed)
     model = part(
         "model",

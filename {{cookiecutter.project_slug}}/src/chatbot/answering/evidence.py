@@ -57,7 +57,8 @@ UNRELATED = {"e5": 0.80}
 SPREAD = 0.05
 THRESHOLD = 0.6
 """Of `supported`."""
-ENOUGH = 0.45
+ENOUGH, PLENTY = 0.45, 0.9
+"""Less is no answer; with plenty, what scores far lower is not quoted beside it."""
 PASSAGE_MEANING, OWN_MEANING, MOST_MEANING = 0.1, 0.3, 0.45
 ABSENT_NAME, ABSENT_KIND, ABSENT_HEAD, ABSENT_SUBJECT, THING_ALONE = 0.1, 0.15, 0.3, 0.3, 0.3
 """Fitted on one half of XQuAD's articles, with and without the article that answers: see docs/architecture.md."""
@@ -70,6 +71,7 @@ LONGEST = 500
 ANYWHERE = (("around", 1.0), ("above", 1.0))
 ON_SUBJECT = 0.5
 """Share of what a follow-up is about that has to stand in a passage or above it."""
+FEWEST_PLACES = 30
 SLIPS = {5: 1, 10: 2}
 """Letters from which a word may have so many slips of the pen."""
 
@@ -97,6 +99,7 @@ class Sought:
 
     forms: Mapping[str, Mapping[Language, Stems]]
     rarity: Mapping[str, float]
+    language: Language
     names: Stems
     heads: Stems
     """The words, any of which says what is wanted of a thing."""
@@ -106,7 +109,8 @@ class Sought:
         forms = _forms(question, places)
         rarity = {word: _rarity(found, places) for word, found in forms.items()}
         heads = {word.lower() for found in HEAD.findall(question[:LONGEST]) for part in found for word in part.split()}
-        return cls(forms, rarity, frozenset(_specific(question) & forms.keys()), frozenset(heads & forms.keys() - LIGHT))
+        names = frozenset(_specific(question) & forms.keys())
+        return cls(forms, rarity, detect_language(question), names, frozenset(heads & forms.keys() - LIGHT))
 
     def without(self, other: Sought) -> Sought:
         """The words that the other does not have."""
@@ -139,7 +143,10 @@ class Sought:
         return bool(self.heads) and not any(self._held(word, place, TOGETHER[:-1]) for word in self.heads)
 
     def _knows_the_thing_alone(self, place: Place) -> bool:
-        """Whether only the thing is there that the question is about, and nothing of what it asks about that."""
+        """Whether only the thing is there that the question is about, and nothing of what it asks about that. In another
+        language that cannot be told: the glossary does not know every word."""
+        if place.language != self.language:
+            return False
         asked = [
             word
             for word, forms in self.forms.items()
@@ -205,9 +212,9 @@ def _alike(stems: Iterable[str], vocabulary: Iterable[str], slips: int | None = 
 
 
 def _rarity(forms: Mapping[Language, Stems], places: Sequence[Place]) -> float:
-    """The inverse document frequency, as BM25 has it, over the places."""
+    """The inverse document frequency, as BM25 has it, over the places; few places tell nothing of rarity."""
     frequency = sum(not place.words.isdisjoint(forms[place.language]) for place in places)
-    return log(1 + (len(places) - frequency + 0.5) / (frequency + 0.5))
+    return log(1 + (max(len(places), FEWEST_PLACES) - frequency + 0.5) / (frequency + 0.5))
 
 
 def supported(question: str, passages: Sequence[Passage], embedding_model: str) -> bool:

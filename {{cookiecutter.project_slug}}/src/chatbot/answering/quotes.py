@@ -17,15 +17,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from chatbot.answering.evidence import ENOUGH, TOGETHER, Place, Sought, evidence
+from chatbot.answering.evidence import ENOUGH, PLENTY, TOGETHER, Place, Sought, evidence
 from chatbot.domain import Language, Passage, Question
 from chatbot.text.analysis import WORD, content_words, sentence_spans, terms
 from chatbot.text.reference import ABOUT_WORKS, asked_for, reference
 
 SENTENCES = 3
 """Quoted at most."""
-KEPT = 0.5
-"""How far below the best score a sentence may be that is quoted beside it."""
+KEPT_SURE, KEPT_UNSURE = 0.5, 1.5
+"""How far below the best score a sentence may be that is quoted beside it, where there is plenty of evidence or not."""
 COMPARED = 8
 """The best sentences, whose meaning is compared with the question's."""
 PASSAGE_WEIGHT, CUE_WEIGHT, CLOSENESS_WEIGHT = 1.2, 0.15, 0.1
@@ -38,6 +38,8 @@ IN_TEXT = 0.9
 """What such words count where they stand in the work's text and not in its reference."""
 ALIKE = 0.95
 """Share of the best reference's evidence from which others are given beside it."""
+CLOSE = 1.0
+"""Closeness from which a passage in another language may answer that has no word in common with the question."""
 TITLE_SHARE = 0.3
 """Share of the title in a sentence from which that sentence is a title page's."""
 FEWEST_WORDS = 3
@@ -122,9 +124,11 @@ def choose(found: Found, closeness: Mapping[str, float]) -> Sequence[Place]:
     if not scored:
         return []
     best, quote = scored[0]
-    if evidence(quote.evidence, quote.closeness, closeness.get(quote.text, quote.closeness)) < ENOUGH:
+    found_evidence = evidence(quote.evidence, quote.closeness, closeness.get(quote.text, quote.closeness))
+    if found_evidence < ENOUGH:
         return []
-    return [each.place for score, each in scored[:SENTENCES] if score >= best - KEPT]
+    kept = KEPT_SURE if found_evidence >= PLENTY else KEPT_UNSURE
+    return [each.place for score, each in scored[:SENTENCES] if score >= best - kept]
 
 
 def written(
@@ -205,7 +209,8 @@ def _ranked(question: Question, passages: Sequence[Passage], places: Sequence[Pl
         passage = passages[place.passage]
         line = _line(passage.chunk.text[place.start : place.end])
         overlap = sought.share(place, RANKING)
-        if not overlap or line in quotes:
+        foreign = place.language != sought.language and passage.closeness >= CLOSE
+        if line in quotes or not (overlap or foreign):
             continue
         near = passage.chunk.text[max(0, place.start - NEAR) : place.end + NEAR]
         score = overlap + PASSAGE_WEIGHT * passage.score / top + CUE_WEIGHT * (_fits(text, line) is True)
