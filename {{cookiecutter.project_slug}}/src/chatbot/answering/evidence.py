@@ -145,7 +145,7 @@ class Sought:
     def _knows_the_thing_alone(self, place: Place) -> bool:
         """Whether only the thing is there that the question is about, and nothing of what it asks about that. In another
         language that cannot be told: the glossary does not know every word."""
-        if place.language != self.language:
+        if place.language != self.language and not self._lacks_head(place):
             return False
         asked = [
             word

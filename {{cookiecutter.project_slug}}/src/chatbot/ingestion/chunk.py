@@ -36,7 +36,7 @@ def chunk(document_id: str, parsed: ParsedDocument, size: int, overlap: int) -> 
     return chunks
 
 
-def _texts(parsed: ParsedDocument, size: int, overlap: int) -> Iterator[tuple[str, str, Sequence[int | None]]]:
+def _texts(parsed: ParsedDocument, size: int, overlap: int) -> Iterator[tuple[str, str, list[Any]]]:
     """Text, heading and pages of each chunk, as `_pieces` has them."""
     if known := reference(parsed.title, parsed.metadata):
         yield known, "", [parsed.sections[0].page if parsed.sections else None]

@@ -66,7 +66,7 @@ ABOUT_WORKS = frozenset(
 
 
 def reference(title: str, metadata: Metadata) -> str:
-    """In one line; "" when nothing is known but the title."""
+    """In one line; "" when neither authors nor journal nor DOI are known."""
     authors, year, journal = metadata.get("authors"), metadata.get("year"), metadata.get("journal")
     named = [authors] if isinstance(authors, str) else [*authors] if isinstance(authors, Sequence) else []
     if len(named) > MOST_AUTHORS:
@@ -75,7 +75,7 @@ def reference(title: str, metadata: Metadata) -> str:
     doi = str(metadata.get("doi") or "")
     if doi and not doi.startswith("http"):
         doi = f"https://doi.org/{doi}"
-    if not (named or published or doi):
+    if not (named or journal or doi):
         return ""
     parts = [", ".join(named).rstrip("."), title.rstrip("."), published, doi]
     return " ".join(". ".join(part for part in parts if part).split()) + ("" if doi else ".")
