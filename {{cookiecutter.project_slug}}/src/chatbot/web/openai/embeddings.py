@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
 from starlette.exceptions import HTTPException
 
 from chatbot.web import problems
@@ -27,30 +27,36 @@ router = APIRouter(
     prefix="/v1", tags=["OpenAI"], dependencies=[allowed("ask")], responses=problems.responses(400, 413, 422, 503)
 )
 
+
+
+def _words(given: Any) -> Any:
+    """A list of texts."""
+    if isinstance(given, list) and any(isinstance(item, (int, list)) for item in given):
+        raise ValueError("Token numbers cannot be read here: send the text itself.")
+    return [given] if isinstance(given, str) else given
+
+
+TEXT_SCHEMA = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+LIST_SCHEMA = {"type": "array", "items": TEXT_SCHEMA, "minItems": 1, "maxItems": MOST_TEXTS}
 Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT)]
+Texts = Annotated[
+    list[Text],
+    Field(min_length=1, max_length=MOST_TEXTS),
+    BeforeValidator(_words),
+    WithJsonSchema({"anyOf": [TEXT_SCHEMA, LIST_SCHEMA]}),
+]
 
 
 class EmbeddingRequest(BaseModel):
     """Texts to embed, as OpenAI's clients send them."""
 
     model: str = Field(default="chatbot", max_length=200, description="Any name: there is one embedding model.")
-    input: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)] = Field(
+    input: Texts = Field(
         description="A text or a list of them, which are embedded as passages. Token numbers cannot be read.",
         examples=["Households pay more."],
     )
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(default=None, ge=1, description="That of the model, if at all.")
-
-    @field_validator("input", mode="before")
-    @classmethod
-    def _words(cls, given: Any) -> Any:
-        if isinstance(given, list) and any(isinstance(item, (int, list)) for item in given):
-            raise ValueError("Token numbers cannot be read here: send the text itself.")
-        return given
-
-    @property
-    def texts(self) -> list[str]:
-        return [self.input] if isinstance(self.input, str) else self.input
 
 
 class Embedding(BaseModel):
@@ -77,10 +83,10 @@ async def create_embeddings(
 ) -> EmbeddingList:
     """The vectors that this bot's own index is made of, so that others can be compared with them."""
     embedder = services.embedder
-    vectors = await while_connected(request, embedder.embed_passages(body.texts))
+    vectors = await while_connected(request, embedder.embed_passages(body.input))
     if body.dimensions not in (None, len(vectors[0])):
         raise HTTPException(400, f"dimensions: the model has {len(vectors[0])}, and no other number.")
-    tokens = -(-sum(map(len, body.texts)) // CHARS_PER_TOKEN)
+    tokens = -(-sum(map(len, body.input)) // CHARS_PER_TOKEN)
     data = [Embedding(index=n, embedding=_encoded(each, body.encoding_format)) for n, each in enumerate(vectors)]
     usage = EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens)
     return EmbeddingList(data=data, model=embedder.model, usage=usage)

@@ -23,7 +23,7 @@ TASK = re.compile(r"\s*#{1,3} ?task:", re.IGNORECASE)
 CONVERSATION = r"(conversation|chat|dialogue?|discussion|exchange|messages?|history)"
 TITLE = re.compile(
     r"\b(generate|create|provide|write|make|give|come up with|summari[sz]e)\b.{0,120}\b(title|phrase|header|topic)\b"
-    rf".{{0,200}}\b{CONVERSATION}\b|\b{CONVERSATION}\b.{{0,120}}\b(title|phrase of \d)",
+    rf".{{0,200}}\b(?:{CONVERSATION}|following query)\b|\b{CONVERSATION}\b.{{0,120}}\b(title|phrase of \d)",
     re.IGNORECASE | re.DOTALL,
 )
 TASKS: dict[str, tuple[re.Pattern[str], Any]] = {
