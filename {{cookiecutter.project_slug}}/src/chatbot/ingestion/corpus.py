@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from chatbot.bootstrap import Services
 
 HAL = "hal:"
+MANUAL = "docs"
+"""The folder of the bot's own manual: its first corpus, until there is another one."""
+NO_DOCUMENT = re.compile(rb"---[ \t]*\r?\n(?:[\w-]+:.*\n){0,20}?ingest:[ \t]*false[ \t]*\r?\n")
+FRONT = 2000
+"""Bytes in which a front matter is looked for."""
 POLL = 0.3
 """Seconds between two looks at the records of jobs that the workers do."""
 
@@ -274,4 +280,12 @@ def _why_not(file: Path, given: Path) -> str:
         return f"files of type {suffix} cannot be read" if suffix else "it has no type: give its name an ending"
     if suffix in IMAGES and file != given:
         return "a picture: name it to have its text read"
+    if suffix == ".md" and file != given and _is_no_document(file):
+        return "its front matter says that it is no document"
     return ""
+
+
+def _is_no_document(file: Path) -> bool:
+    """Whether a Markdown file begins with `ingest: false` in its front matter, as corpus/README.md does."""
+    with file.open("rb") as opened:
+        return bool(NO_DOCUMENT.match(opened.read(FRONT)))
