@@ -45,7 +45,17 @@ CONFORMANCE = {
     "queue": "tests/conformance/test_queue.py",
     "secrets_backend": "tests/conformance/test_secrets.py",
 }
-TABLES = ["documents", "document_versions", "readings", "originals", "chunks", "postings", "indexes", "embeddings", "jobs"]
+TABLES = [
+    "documents",
+    "document_versions",
+    "readings",
+    "originals",
+    "chunks",
+    "postings",
+    "indexes",
+    "embeddings",
+    "jobs",
+]
 TABLES += ["api_keys", "daily_salts", "request_rates", "token_spending"]
 TABLES += ["conversations", "messages", "feedback", "consents", "erasures", "daily_tasks", "open_answers"]
 LEASE = 2.0

@@ -99,13 +99,17 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         "embedder",
         lambda: embedder.connect(_text(s.embeddings_url), s.embeddings_model, s.embeddings_api_key.get_secret_value()),
     )
-    bounds = GenerationLimits(s.llm_timeout, s.llm_first_token_timeout, s.llm_price_input, s.llm_price_output)
+    bounds = GenerationLimits(
+        s.llm_timeout, s.llm_first_token_timeout, s.llm_max_tokens, s.llm_price_input, s.llm_price_output
+    )
+    quoting = Extractive(embed)
     model = part(
-        "model", lambda: language_model(_text(s.llm_url), s.llm_model, s.llm_api_key.get_secret_value(), bounds)
+        "model",
+        lambda: language_model(_text(s.llm_url), s.llm_model, s.llm_api_key.get_secret_value(), bounds, quoting),
     )
     index = part("index", lambda: VectorIndex(indexes, embeddings, vectors, embed))
     retriever = part("retriever", lambda: Retriever(documents, lexical, index, embed, s.lexical_weight))
-    answerer = part("answerer", lambda: Answerer(retriever, model, s.passages, Extractive()))
+    answerer = part("answerer", lambda: Answerer(retriever, model, s.passages, quoting))
     max_bytes = int(s.max_document_mb * 1_000_000)
     sandbox = Sandbox(s.parse_memory_mb, s.parse_seconds, s.parse_drawing_seconds)
     ingester = part(
@@ -147,10 +151,12 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
     )
 
 
-def language_model(url: str | None, model: str, api_key: str, limits: GenerationLimits) -> ports.LanguageModel:
+def language_model(
+    url: str | None, model: str, api_key: str, limits: GenerationLimits, quoting: Extractive | None = None
+) -> ports.LanguageModel:
     """Any OpenAI-compatible model, or without a URL the quoting one. InvalidConfiguration for a URL without a model."""
     if url is None:
-        return Extractive()
+        return quoting or Extractive()
     if not model:
         raise InvalidConfiguration("LLM_URL is set but LLM_MODEL is not: which of its models should answer?")
     return Generator(OpenAICompatible(url, model, api_key, limits))

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     llm_api_key: SecretStr = Field(default=SecretStr(""), description="The key for LLM_URL, if it wants one")
     llm_timeout: float = Field(default=60, gt=0, le=600, description="Seconds the model may take for an answer")
     llm_first_token_timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for its first word")
+    llm_max_tokens: int = Field(default=1000, ge=16, le=100_000, description="Tokens that an answer may have")
     llm_price_input: float = Field(default=0, ge=0, le=1e6, description="Price of a million tokens the model reads")
     llm_price_output: float = Field(default=0, ge=0, le=1e6, description="Price of a million tokens the model writes")
     embeddings_url: AnyHttpUrl | None = Field(default=None, description="An OpenAI-compatible API; empty: built in")

@@ -263,6 +263,34 @@ def test_the_corpus_is_ingested_and_pruned_on_request(world: World, monkeypatch:
     assert run("run", "ingest", "--if-empty").stdout == ""
 
 
+def test_the_manual_leaves_when_the_corpus_is_another_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(docs__a=NOTE, corpus__b=NOTE)
+    Path("corpus/README.md").write_text("---\ningest: false\n---\n# Put your files here\n", "utf-8")
+    monkeypatch.setenv("CORPUS", "docs")
+    assert run("run", "ingest", "--if-empty").exit_code == 0
+    monkeypatch.setenv("CORPUS", "corpus")
+    result = run("run", "ingest", "--if-empty")
+    assert "The manual left: 1 documents" in result.stderr
+    assert [row.source for row in world.documents.rows.values()] == ["corpus/b.md"]
+    assert run("run", "ingest", "--if-empty").stdout == ""
+
+
+def test_the_manual_stays_while_the_corpus_has_no_document(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(docs__a=NOTE)
+    run("ingest", "docs")
+    Path("corpus").mkdir()
+    monkeypatch.setenv("CORPUS", "corpus")
+    run("run", "ingest")
+    assert [row.source for row in world.documents.rows.values()] == ["docs/a.md"]
+
+
+def test_documents_beside_the_manual_are_told_from_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(docs__a=NOTE, papers__b=NOTE)
+    monkeypatch.setenv("CORPUS", "docs")
+    assert "chatbot ingest docs --remove" in run("ingest", "papers").stderr
+    assert "--remove" not in run("ingest", "docs").stderr
+
+
 # Users ----------------------------------------------------------------------------------------------------------------
 
 

@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from chatbot.domain import Citation, Passage
 from chatbot.text.analysis import query_terms, sentences, terms
 
-MARKER = re.compile(r"(\s*)[\[【](\d{1,3}(?:\s*[,;]\s*\d{1,3})*)[\]】]")
-UNFINISHED = re.compile(r"\s*(?:[\[【][\d,;\s]*)?\Z")
-"""The end of a piece of text that may be the beginning of a marker."""
-OPENING, CLOSING = re.compile(r"[“«]\s*"), re.compile(r"\s*[”»]")
+MARKER = re.compile(r"[\[【](\d{1,3}(?:\s*[,;]\s*\d{1,3})*)[\]】]")
+QUOTATION_MARK = re.compile(r"[“«] ?| ?[”»]")
+WITHIN_MARKER = "0123456789,; \t\r\n\f\v\u00a0\u202f"
+OPENING_BRACKETS = ("[", "【")
 WORD_JOINER = "\u2060"
+LONGEST_CLAIM = 4000
+"""Characters before a marker that are looked at."""
+MOST_QUOTATIONS = 40
+"""The last ones of a claim."""
 
 
 def check(text: str, passages: Sequence[Passage]) -> tuple[str, list[Citation]]:
@@ -37,9 +41,7 @@ class Checker:
     def feed(self, piece: str) -> str:
         """What can be shown now. `citations` grows as markers are met."""
         self._waiting += piece
-        unfinished = UNFINISHED.search(self._waiting)
-        end = unfinished.start() if unfinished else len(self._waiting)
-        return self._release(end)
+        return self._release(_finished(self._waiting))
 
     def finish(self) -> str:
         """The rest; the whole of a text that cites nothing."""
@@ -50,8 +52,9 @@ class Checker:
         start = 0
         for marker in MARKER.finditer(ready):
             before = ready[start : marker.start()]
-            self._claim += before
-            self._held += before + self._cite(marker)
+            said = before.rstrip()
+            cited = self._cite(said, marker)
+            self._held += (before if cited else said) + cited
             start = marker.end()
         self._claim += ready[start:]
         self._held += ready[start:]
@@ -60,9 +63,10 @@ class Checker:
         shown, self._held = self._held, ""
         return shown
 
-    def _cite(self, marker: re.Match[str]) -> str:
+    def _cite(self, said: str, marker: re.Match[str]) -> str:
         """What a marker becomes: nothing if it points nowhere, else its passages' numbers in this answer."""
-        numbers = [int(number) for number in re.findall(r"\d+", marker[2])]
+        self._claim += said
+        numbers = [int(number) for number in re.findall(r"\d+", marker[1])]
         known = [number for number in dict.fromkeys(numbers) if 1 <= number <= len(self._passages)]
         for number in known:
             if number not in self._numbers:
@@ -70,7 +74,13 @@ class Checker:
                 self.citations.append(_citation(self._numbers[number], self._claim, self._passages[number - 1]))
         if known:
             self._claim = ""
-        return (marker[1] if known else "") + "".join(f"[{self._numbers[number]}]" for number in known)
+        return "".join(f"[{self._numbers[number]}]" for number in known)
+
+
+def _finished(text: str) -> int:
+    """Up to where a text ends in nothing that may be the beginning of a marker, or the blank before one."""
+    within = text.rstrip(WITHIN_MARKER)
+    return len(within[:-1].rstrip() if within.endswith(OPENING_BRACKETS) else text.rstrip())
 
 
 def _citation(number: int, claim: str, passage: Passage) -> Citation:
@@ -89,7 +99,7 @@ def _citation(number: int, claim: str, passage: Passage) -> Citation:
 
 def _quote(claim: str, passage: Passage) -> str:
     """The words of the passage that the claim quotes, or else its sentence that has most of the claim's words."""
-    text = " ".join(passage.chunk.text.split())
+    text, claim = " ".join(passage.chunk.text.split()), claim[-LONGEST_CLAIM:]
     if quoted := _longest_quotation(" ".join(claim.replace(WORD_JOINER, "").split()), text):
         return quoted
     wanted = set(query_terms(" ".join(sentences(claim)[-1:])))
@@ -98,7 +108,19 @@ def _quote(claim: str, passage: Passage) -> str:
 
 def _longest_quotation(claim: str, text: str) -> str:
     """What stands between quotation marks in the claim and likewise in the text; marks may be nested. "" for none."""
-    starts = [mark.end() for mark in OPENING.finditer(claim)]
-    ends = [mark.start() for mark in CLOSING.finditer(claim)]
-    quoted = (claim[start:end] for start in starts for end in ends if start < end)
+    quoted = (claim[start:end] for start, end in _quotations(claim)[-MOST_QUOTATIONS:])
     return max((words for words in quoted if words in text), key=len, default="")
+
+
+def _quotations(claim: str) -> list[tuple[int, int]]:
+    """Where each quotation starts and ends, in the order of their ends: each closing mark ends the innermost one that
+    is open, and may end the outermost as well, since marks are not always written in pairs."""
+    found: list[tuple[int, int]] = []
+    open_: list[int] = []
+    for mark in QUOTATION_MARK.finditer(claim):
+        if mark[0][0] in "“«":
+            open_.append(mark.end())
+        elif open_:
+            outermost = open_[0]
+            found += dict.fromkeys(((open_.pop(), mark.start()), (outermost, mark.start())))
+    return found

@@ -13,6 +13,8 @@ from chatbot.text.analysis import WORD, content_words
 
 LONGEST_TITLE = 80
 """Characters."""
+LONGEST = 500
+"""Characters of a question that are looked at to tell whether it follows up: its beginning says so."""
 LOOK_BACK = 3
 """Questions, or until one that stands alone."""
 MOST_TERMS = 12
@@ -66,7 +68,7 @@ def title(question: str) -> str:
 
 def follows_up(question: str) -> bool:
     """Whether the question seems to be understood only from what was asked before it."""
-    text = question.strip()
+    text = question.strip()[:LONGEST]
     meaning = len(content_words(text))
     if meaning >= ENOUGH_WORDS:
         return False

@@ -11,7 +11,7 @@ import secrets
 import string
 from collections.abc import Sequence
 
-from chatbot.answering import extractive
+from chatbot.answering.quotes import guarded
 from chatbot.domain import Passage, Question, Turn
 from chatbot.ports import ChatMessage
 from chatbot.text import sanitize
@@ -85,4 +85,4 @@ def _words(passage: Passage) -> str:
 def _data(untrusted: str, key: str) -> str:
     """Words only: what is not seen, the key, and the marks that part messages mean nothing any more."""
     text = sanitize.visible(untrusted).replace(key, "")
-    return extractive.guarded(TEMPLATE_MARK.sub(lambda mark: "‹" if mark[0] == "<" else "(", text))
+    return guarded(TEMPLATE_MARK.sub(lambda mark: "‹" if mark[0] == "<" else "(", text))

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
+from chatbot.answering.evidence import closeness
 from chatbot.deadline import with_timeout
 from chatbot.domain import Filters, Hit, Passage, Unavailable
 from chatbot.observability import metrics, tracing
 from chatbot.ports import Embedder
 from chatbot.text.analysis import query_terms
+from chatbot.text.reference import reference
 
 POOL = 100
 """Candidates each of the two searches brings."""
@@ -25,6 +27,8 @@ class Passages(Protocol):
     """Reads the passages of hits, in their order (storage/documents.py)."""
 
     async def passages(self, hits: Sequence[Hit]) -> Sequence[Passage]: ...
+
+    async def openings(self, document_ids: Sequence[str]) -> Sequence[Passage]: ...
 
 
 class Lexical(Protocol):
@@ -63,6 +67,17 @@ class Retriever:
             span.set({"chatbot.passages": len(found)})
             return found
 
+    async def references(self, passages: Sequence[Passage]) -> list[Passage]:
+        """The bibliographic references of the documents that these passages are from, but for those among them."""
+        scores = {passage.chunk.document_id: passage for passage in reversed(passages)}
+        openings = await self._documents.openings([*scores])
+        known = {passage.chunk.id for passage in passages}
+        return [
+            replace(each, score=scores[each.chunk.document_id].score)
+            for each in openings
+            if each.chunk.id not in known and each.chunk.text == reference(each.title, each.metadata)
+        ]
+
     async def _search(self, text: str, limit: int, filters: Filters) -> list[Passage]:
         pool = max(POOL, 2 * limit)
         lexical, dense = await asyncio.gather(
@@ -73,8 +88,11 @@ class Retriever:
         with stage("passages"):
             read = await self._documents.passages(fused)
         passages = {passage.chunk.text: passage for passage in reversed(read)}
-        best = [replace(passage, similarity=similarity.get(passage.chunk.id)) for passage in passages.values()]
-        return sorted(best, key=lambda passage: -passage.score)[:limit]
+        best = sorted(passages.values(), key=lambda passage: -passage.score)[:limit]
+        return [self._compared(passage, similarity.get(passage.chunk.id)) for passage in best]
+
+    def _compared(self, passage: Passage, similarity: float | None) -> Passage:
+        return replace(passage, similarity=similarity, closeness=closeness(similarity, self._embedder.model))
 
     async def _lexical_hits(self, text: str, limit: int, filters: Filters) -> list[Hit]:
         with stage("lexical"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from chatbot.bootstrap import Services
     from chatbot.ingestion.corpus import Collected
     from chatbot.jobs.batch import Outcome
+
+
+MANUAL_STAYS = (
+    "The bot answers from its manual too, since CORPUS=docs: take it out with `chatbot ingest docs --remove`."
+)
 
 
 @click.command()
@@ -55,18 +60,41 @@ def ingest(paths: tuple[str, ...], remove: bool, name: str, fast: bool, through_
             reasons = "; ".join(dict.fromkeys(f"{each.source}: {each.reason}" for each in collected.skipped[:5]))
             raise ChatbotError(f"Nothing to ingest: {len(collected.skipped)} files there. {reasons}".strip())
         outcomes = with_services(lambda services: ingest_collected(services, collected, through_queue, as_json, fast))
+        if settings.load().corpus == corpus.MANUAL and not all(_is_manual(path) for path in paths):
+            click.echo(MANUAL_STAYS, err=True)
         exit_if_failed(outcomes)
 
 
 async def ingest_corpus(
     services: Services, prune: bool, if_empty: bool, through_queue: bool, as_json: bool
 ) -> list[Outcome]:
+    """Ingest the corpus that CORPUS names; where that is not the manual, the manual leaves once the corpus is there.
+
+    `if_empty`: only when there is no document yet, or none but the manual that CORPUS does not name.
+    """
+    from chatbot.ingestion import corpus
+
+    name = services.settings.corpus
+    manual = [] if _is_manual(name) else await corpus.missing(services.documents, corpus.below([corpus.MANUAL]), set())
     documents, _ = await services.documents.count()
-    if if_empty and documents:
+    if if_empty and documents > len(manual):
         return []
     if if_empty:
-        click.echo(f"No document has been ingested yet: ingesting {services.settings.corpus}.", err=True)
-    return await ingest_named(services, services.settings.corpus, prune, through_queue, as_json)
+        click.echo(f"No document of the corpus has been ingested yet: ingesting {name}.", err=True)
+    outcomes = await ingest_named(services, name, prune, through_queue, as_json)
+    if manual and any(outcome.state != "failed" for outcome in outcomes):
+        for document in manual:
+            await services.ingester.remove(document.id)
+        click.echo(f"The manual left: {len(manual)} documents, which are not in CORPUS={name}.", err=True)
+    return outcomes
+
+
+def _is_manual(name: str) -> bool:
+    """Whether a corpus is the manual, or a folder around it or in it."""
+    from chatbot.ingestion import corpus
+
+    parts = PurePosixPath(name).parts
+    return not name.startswith(corpus.HAL) and parts[:1] in ((corpus.MANUAL,), ())
 
 
 async def ingest_named(services: Services, name: str, prune: bool, through_queue: bool, as_json: bool) -> list[Outcome]:

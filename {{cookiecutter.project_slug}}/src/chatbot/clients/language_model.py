@@ -32,14 +32,18 @@ RETRY_PAUSE = 0.5
 """Seconds before the one retry, on average."""
 BREAKER_FAILURES, BREAKER_PAUSE = 5, 8.0
 CHARS_PER_TOKEN = 4
+MOST_CHARS_PER_TOKEN = 8
+"""On average over an answer: a longer one comes from a server that minds no max_tokens, and is cut here."""
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationLimits:
-    """What an answer may take, in seconds, and what a million tokens cost."""
+    """What an answer may take, in seconds and tokens, and what a million tokens cost."""
 
     total: float = 60
     first_token: float = 30
+    tokens: int = 1000
+    """That it may write."""
     price_input: float = 0
     price_output: float = 0
 
@@ -115,7 +119,7 @@ class OpenAICompatible:
 
     async def _open(self, messages: Sequence[ChatMessage]) -> tuple[AsyncStream[Chunk], list[Chunk]]:
         options = {"temperature": 0, "stream": True, "stream_options": {"include_usage": True}}
-        body = {"model": self.model, "messages": messages, **options}
+        body = {"model": self.model, "messages": messages, "max_tokens": self._limits.tokens, **options}
         chunks = await openai_api.chunks(await self._connected(), body)
         opening: list[Chunk] = []
         try:
@@ -149,11 +153,15 @@ class Completion:
         self._reported = dict[str, int]()
 
     async def __aiter__(self) -> AsyncIterator[str]:
+        most = self._limits.tokens * MOST_CHARS_PER_TOKEN
         while chunk := self._opening.pop(0) if self._opening else await self._next():
             self._reported = chunk.get("usage") or self._reported
             if text := _delta(chunk).get("content") or "":
+                text = text[: most - self._written]
                 self._written += len(text)
                 yield text
+            if self._written >= most:
+                return
 
     @property
     def usage(self) -> Usage:
@@ -165,12 +173,14 @@ class Completion:
         return Usage(read, written, cost, estimated=not self._reported)
 
     async def _next(self) -> Chunk | None:
-        """None at the end."""
+        """None at the end, which is also where the time is up for a model that has begun to write."""
         silence = asyncio.get_running_loop().time() + BETWEEN_TOKENS
         try:
             async with asyncio.timeout_at(min(self._deadline, silence)):
                 return await anext(self._chunks, None)
         except Exception as error:
+            if self._written and asyncio.get_running_loop().time() >= self._deadline:
+                return None
             if failure := openai_api.failure(error, "LLM"):
                 raise ModelUnavailable(failure.advice, passing=failure.passing) from None
             raise

@@ -190,3 +190,5 @@ class Passage:
     similarity: float | None = None
     """Cosine similarity of question and chunk, -1 to 1; None when only the lexical search found it."""
     metadata: Metadata = field(default_factory=dict)
+    closeness: float = 0.0
+    """How far the similarity is above that of unrelated texts, 1 being far; 0 where that is not known."""

@@ -1,4 +1,7 @@
-"""Cuts a parsed document into chunks: whole sentences under one heading, balanced in size, overlapping by sentences."""
+"""Cuts a parsed document into chunks: whole sentences under one heading, balanced in size, overlapping by sentences.
+
+Before them stands the document's bibliographic reference, where more than its title is known.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any
 
 from chatbot.domain import Chunk, ParsedDocument, Section
 from chatbot.text.analysis import detect_language, sentence_spans
+from chatbot.text.reference import reference
 
 Span = tuple[int, int]
 
@@ -23,16 +27,23 @@ def chunk(document_id: str, parsed: ParsedDocument, size: int, overlap: int) -> 
     """
     chunks: list[Chunk] = []
     seen: dict[str, int] = {}
+    for text, heading, pages in _texts(parsed, size, overlap):
+        language = detect_language(text, parsed.language)
+        key = "\x1f".join((document_id, parsed.title, heading, ",".join(map(str, pages)), language, text))
+        seen[key] = occurrence = seen.get(key, -1) + 1
+        identity = sha256(f"{key}\x1f{occurrence}".encode()).hexdigest()[:32]
+        chunks.append(Chunk(identity, document_id, len(chunks), text, heading, pages[0], language, tuple(pages[1:])))
+    return chunks
+
+
+def _texts(parsed: ParsedDocument, size: int, overlap: int) -> Iterator[tuple[str, str, list[Any]]]:
+    """Text, heading and pages of each chunk, as `_pieces` has them."""
+    if known := reference(parsed.title, parsed.metadata):
+        yield known, "", [parsed.sections[0].page if parsed.sections else None]
     for heading, group in groupby(parsed.sections, key=lambda section: section.heading):
         for text, pages in _pieces([*group], size, min(overlap, size // 2)):
-            language = detect_language(text, parsed.language)
-            key = "\x1f".join((document_id, parsed.title, heading, ",".join(map(str, pages)), language, text))
-            seen[key] = occurrence = seen.get(key, -1) + 1
-            identity = sha256(f"{key}\x1f{occurrence}".encode()).hexdigest()[:32]
-            chunks.append(
-                Chunk(identity, document_id, len(chunks), text, heading, pages[0], language, tuple(pages[1:]))
-            )
-    return chunks
+            if text != known:
+                yield text, heading, pages
 
 
 def indexed_text(title: str, chunk: Chunk) -> str:

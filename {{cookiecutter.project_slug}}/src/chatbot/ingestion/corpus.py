@@ -6,6 +6,7 @@ items = files([Path("docs")], base=Path.cwd()).items
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,11 @@ from chatbot.storage.documents import Documents
 HAL = "hal:"
 PAGE = 200
 """Documents read at a time."""
+MANUAL = "docs"
+"""The folder of the bot's own manual: its first corpus, until there is another one."""
+NO_DOCUMENT = re.compile(rb"---[ \t]*\r?\n(?:[\w-]+:.*\n){0,20}?ingest:[ \t]*false[ \t]*\r?\n")
+FRONT = 2000
+"""Bytes in which a front matter is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +76,9 @@ def urls(given: Iterable[str]) -> list[Item]:
 
 
 async def records(hal_url: str, collection: str) -> Collected:
-    """The publications of a HAL collection that have an abstract."""
+    """The publications of a HAL collection, those without an abstract too: their title and authors are asked for."""
     every = [record async for record in harvest(hal_url, collection)]
-    with_text = [
-        Item(record.source, record.name, record.text.encode, record.metadata) for record in every if record.text
-    ]
-    return Collected(with_text, [Skipped(record.source, "no abstract") for record in every if not record.text])
+    return Collected([Item(each.source, each.name, each.text.encode, each.metadata) for each in every])
 
 
 def source_of(path: Path, base: Path, root: Path | None = None, name: str = "") -> str:
@@ -155,4 +158,12 @@ def _why_not(file: Path, given: Path) -> str:
         return f"files of type {suffix} cannot be read" if suffix else "it has no type: give its name an ending"
     if suffix in IMAGES and file != given:
         return "a picture: name it to have its text read"
+    if suffix == ".md" and file != given and _is_no_document(file):
+        return "its front matter says that it is no document"
     return ""
+
+
+def _is_no_document(file: Path) -> bool:
+    """Whether a Markdown file begins with `ingest: false` in its front matter, as corpus/README.md does."""
+    with file.open("rb") as opened:
+        return bool(NO_DOCUMENT.match(opened.read(FRONT)))

@@ -1,4 +1,4 @@
-"""Records of a collection in the HAL open archive, one Markdown document each: title, authors, year and abstract.
+"""Records of a collection in the HAL open archive, one Markdown document each: the title and the abstract, if any.
 
     async for record in harvest("https://api.archives-ouvertes.fr/search/", "CIRED"):
         print(record.source, record.metadata["year"])
@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 
 from chatbot.domain import Metadata, Unavailable
+from chatbot.text.reference import reference
 
 ROWS = 500
 """Records a page."""
@@ -30,12 +31,13 @@ BUSY = frozenset({429, 500, 502, 503, 504})
 
 FIELDS = (
     "halId_s,title_s,abstract_s,authFullName_s,producedDateY_i,producedDate_tdate,docType_s,uri_s,labStructAcronym_s"
+    ",journalTitle_s,doiId_s"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One publication. `text` is Markdown; empty when HAL has no abstract, so that there is nothing to answer from."""
+    """One publication. `text` is Markdown; where HAL has no abstract, it is the title with authors and year."""
 
     source: str
     name: str
@@ -69,9 +71,10 @@ def record(fields: Mapping[str, Any], collection: str) -> Record:
         metadata["year"] = year
     if laboratories := _list(fields.get("labStructAcronym_s")):
         metadata["laboratories"] = laboratories
-    byline = [", ".join(authors), str(year or "")]
-    parts = [f"# {title}", ". ".join(part for part in byline if part), *abstracts]
-    text = "\n\n".join(part for part in parts if part) + "\n" if abstracts else ""
+    for key, name in (("journal", "journalTitle_s"), ("doi", "doiId_s")):
+        if value := _first(fields.get(name)):
+            metadata[key] = value
+    text = "\n\n".join((f"# {title}", *(abstracts or [reference(title, metadata) or title]))) + "\n"
     return Record(_source(fields), f"{fields['halId_s']}.md", text, metadata)
 
 

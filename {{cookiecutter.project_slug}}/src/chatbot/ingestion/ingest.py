@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -169,10 +169,9 @@ class Ingester:
             if document.up_to_date and document.version == wanted.version:
                 return 0, document.reading
             parsed = await self._parse(wanted.content, _name(wanted))
-            chunks = await asyncio.to_thread(chunk.chunk, id, parsed, self._chunk_chars, self._chunk_overlap)
-            description = Description(
-                parsed.title, parsed.language, {**parsed.metadata, **wanted.metadata}, parsed.reading
-            )
+            described = replace(parsed, metadata={**parsed.metadata, **wanted.metadata})
+            chunks = await asyncio.to_thread(chunk.chunk, id, described, self._chunk_chars, self._chunk_overlap)
+            description = Description(parsed.title, parsed.language, described.metadata, parsed.reading)
             if await self._documents.switch(wanted, chunks, description, claim):
                 return parsed.pages, parsed.reading
             # Another version was accepted while this one was being read.

@@ -129,6 +129,11 @@ WHERE (current = accepted AND content_hash = digest) IS NOT TRUE AND NOT EXISTS 
     )
 ) ORDER BY id
 """
+OPENINGS = """
+SELECT chunks.*, documents.title, documents.source, documents.metadata
+FROM chunks JOIN documents ON documents.id = document_id
+WHERE document_id = ANY(%(ids)s) AND position = 0 ORDER BY array_position(%(ids)s::text[], document_id)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +316,11 @@ class Documents:
         found = await self._database.rows(PASSAGES, {"ids": [hit.chunk_id for hit in hits]})
         rows = {row["id"]: row for row in found}
         return [_passage(rows[hit.chunk_id], hit.score) for hit in hits if hit.chunk_id in rows]
+
+    async def openings(self, document_ids: Sequence[str]) -> Sequence[Passage]:
+        """The first passage of each of the documents, in their order; its score is 0."""
+        rows = await self._database.rows(OPENINGS, {"ids": [*document_ids]})
+        return [_passage(row, 0) for row in rows]
 
     async def count(self) -> tuple[int, int]:
         """How many documents, how many chunks."""

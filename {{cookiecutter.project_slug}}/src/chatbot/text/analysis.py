@@ -28,7 +28,7 @@ their theirs them themselves then there these they this those through to too und
 what when where whether which while who whom whose why will with would you your yours yourself
 """
 FRENCH_FUNCTION_WORDS = """
-à afin ai ainsi alors après as au aucun aucune aujourd auquel aussi autre autres aux auxquels avait avant avec avez
+a à afin ai ainsi alors après as au aucun aucune aujourd auquel aussi autre autres aux auxquels avait avant avec avez
 avoir avons ayant c car ce ceci cela celle celles celui cependant ces cet cette ceux chacun chaque chez ci combien
 comme comment d dans de depuis des desquels deux dit doit doivent donc dont du duquel elle elles en encore entre es
 est et étaient était étant été être eu eux fait faut font fut furent hui ici il ils j je jusqu l la là laquelle le
@@ -57,10 +57,13 @@ does not begin in lower case. Indented lines (code) stay with the line above the
 ABBREVIATION = re.compile(
     r"(?:^|[\s(\[«“])(?:e\.g|i\.e|et al|cf|vs|viz|approx|resp|ca|c|p|pp|vol|vols|ch|chap|sect|al|fig"
     r"|figs|tab|eq|eqs|eqn|ref|refs|ed|eds|éd|dr|mr|mrs|ms|prof|st|ste|mme|mlle|mm|m|jr|sr|inc|ltd|dept|univ|jan|feb"
-    r"|janv|févr|apr|avr|aug|sept|oct|nov|dec|déc|p\. ?ex|env|av|apr|n°|u\.s|u\.k|[^\W\d_]|[^\W\d_](?:\.[^\W\d_])+)\.$",
+    r"|janv|févr|apr|avr|aug|sept|oct|nov|dec|déc|p\. ?ex|env|av|apr|n°|u\.s|u\.k|ph\.d|t[eé]l|fax|op\. cit|loc\. cit"
+    r"|ibid|trad|dir|coll|ex|gen|col|rev|hon|sen|gov|pr|sté|bd|[^\W\d_]|[^\W\d_](?:\.[^\W\d_])+)\.$",
     re.IGNORECASE,
 )
 """What ends with a full stop without ending a sentence: abbreviations, and initials."""
+NUMBERED = re.compile(r"(?:^|[\s(\[«“])(?:no|nos|art|arts|par|sec|lot|rm|max|min)\.$", re.IGNORECASE)
+"""What does so before a number alone: « art. 5 », but "She said no."."""
 
 _stemming = threading.local()
 
@@ -113,13 +116,22 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Where each sentence starts and ends, outer blanks excluded."""
     spans, start = [], 0
     for mark in BREAK.finditer(text):
-        blank = text[mark.start()] == "\n"
-        if not blank and ABBREVIATION.search(text[max(start, mark.start() - 12) : mark.start() + 1]):
+        if _goes_on(text, start, mark):
             continue
         spans.append((start, mark.end()))
         start = mark.end()
     spans.append((start, len(text)))
     return [_stripped(text, *span) for span in spans if text[slice(*span)].strip()]
+
+
+def _goes_on(text: str, start: int, mark: re.Match[str]) -> bool:
+    """Whether the sentence from `start` does not end at this mark: an abbreviation, or a line broken by its width."""
+    before, following = text[max(start, mark.start() - 12) : mark.start() + 1], text[mark.end() : mark.end() + 1]
+    if mark[0] == "\n":
+        return following.islower() and before[:-1].rstrip()[-1:] not in (*".!?…:;", "")
+    if mark[0][0] == "\n":
+        return False
+    return bool(ABBREVIATION.search(before) or (following.isdigit() and NUMBERED.search(before)))
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 
 WORD_JOINER = "\u2060"
@@ -25,7 +26,7 @@ INVISIBLE = re.compile(
 """What takes no space: zero-width characters, directional controls, variation selectors, fillers, tags."""
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-TAG = re.compile(r"<!--.*?-->|<[/!?]?([A-Za-z][A-Za-z0-9]*)\b([^<>]*)>", re.DOTALL)
+TAG = re.compile(r"<[/!?]?([A-Za-z][A-Za-z0-9]*)\b([^<>]*)>")
 OPENING = re.compile(r"<(?=[A-Za-z/!?])")
 INLINE_TAGS = "a abbr b big code del em font i ins kbd mark q s small span strike strong sub sup tt u var"
 BLOCK_TAGS = """
@@ -40,16 +41,16 @@ LINK = re.compile(rf"\[([^\[\]]*)\]{TARGET}")
 LOOSE_TARGET = re.compile(rf"\]{TARGET}")
 OPEN_TARGET = re.compile(rf"\]\((?!{TARGET[2:]})")
 IMAGE = re.compile(r"!(?=\[)")
-BEGINS_LINE = r"[\s>*+\d.)-]*"
-DEFINITION = re.compile(rf"^({BEGINS_LINE}\[(?:[^\[\]]|\\.)*\]|\A[^\[\]]*\]):", re.MULTILINE)
+BEGINS_LINE = r"(?:[^\S\n]|[>*+\d.)-])*"
+DEFINITION = re.compile(rf"^({BEGINS_LINE}\[(?:[^\[\]\\]|\\.)*\]|\A[^\[\]]*\]):", re.MULTILINE | re.DOTALL)
 REST = r"[^\s<>\"“”«»‹›`\[\]()]"
 ADDRESS = re.compile(
-    rf"""[a-z][a-z0-9+.-]*:\\?/\\?/{REST}*
+    rf"""[a-z][a-z0-9+.-]{{0,30}}:\\?/\\?/{REST}*
     | //[\w-]+\.{REST}+
     | (?<![a-z0-9])www\.{REST}+
     | (?<![a-z0-9])(?:javascript|vbscript|mailto|blob|data:\w+/):?{REST}+
-    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+
-    | (?:[\w-]+\.)+(?:com|org|net|info|biz|io|co|ai|app|dev|me|tv|top|xyz|site|link|click|online|example|test|fr|eu|uk
+    | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+
+    | (?<![\w-])(?:[\w-]+\.){{1,8}}(?:com|org|net|info|biz|io|co|ai|app|dev|me|tv|top|xyz|site|link|click|online|example|test|fr|eu|uk
       |de|ru|cn)(?::\d+)?/{REST}*""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -57,11 +58,11 @@ SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?(?:\\?/)*(?:www\.)?", re.IGNORECAS
 TRAILING = ".,;:!?'*_~|…"
 REMOVED = "…"
 ROUNDS = 12
-UNFINISHED = re.compile(r"(?:<[A-Za-z/!?][^>]*|\]\([^)]*|\[[^\[\]]*)\Z")
+BORDER = re.compile(r"<[A-Za-z/!?]|>|\]\(|\)|\[|\]|\s(?!\s)")
+"""What opens or closes a tag, a target or a label, and blanks before a word."""
 STEP = 16
 LONGEST = 1200
 """Characters that are held back for a construct to end; a label in Markdown may have 999."""
-BLANK = re.compile(r"\s(?!\s)")
 
 RECITED = 40
 """Letters in a row, some eight words, that are no coincidence any more."""
@@ -84,12 +85,20 @@ def text(untrusted: str, cited: Collection[str] = (), known: str = "") -> str:
     for _ in range(ROUNDS):
         before = untrusted
         untrusted = CONTROLS.sub("", visible(ENTITY.sub(lambda entity: html.unescape(entity[0]), untrusted)))
-        untrusted = OPENING.sub("‹", TAG.sub(_tag, untrusted))
+        untrusted = OPENING.sub("‹", TAG.sub(_tag, _without_comments(untrusted)))
         untrusted = _without_links(untrusted, cited)
         untrusted = ADDRESS.sub(lambda found: _address(found[0], cited, known), untrusted)
         if untrusted == before:
             return untrusted
     return re.sub(r"[^\w\s.,]", " ", untrusted)
+
+
+def _without_comments(untrusted: str) -> str:
+    kept, start = [], 0
+    while (begins := untrusted.find("<!--", start)) >= 0 and (ends := untrusted.find("-->", begins + 4)) >= 0:
+        kept.append(untrusted[start:begins])
+        start = ends + 3
+    return "".join((*kept, untrusted[start:]))
 
 
 def _tag(tag: re.Match[str]) -> str:
@@ -128,10 +137,15 @@ def _address(found: str, cited: Collection[str], known: str) -> str:
 
 
 class _Pieces:
-    """A text that comes in pieces, cut where nothing is cut in two: after blanks, outside tags, links and labels."""
+    """A text that comes in pieces, cut where nothing is cut in two: after blanks, outside tags, links and labels.
+
+    Every character is looked at once or, where a piece ends in the midst of a mark, twice.
+    """
 
     def __init__(self) -> None:
         self._waiting = ""
+        self._seen = 0
+        self._open: set[str] = set()
 
     def feed(self, piece: str) -> Iterator[str]:
         for start in range(0, len(piece), STEP):
@@ -139,19 +153,38 @@ class _Pieces:
 
     def _add(self, piece: str) -> Iterator[str]:
         self._waiting += piece
-        end = self._blank(len(self._waiting))
-        while end and (unfinished := UNFINISHED.search(self._waiting, 0, end)):
-            end = self._blank(unfinished.start())
-        if end:
-            ready, self._waiting = self._waiting[:end], self._waiting[end:]
-            yield ready
+        if end := self._cut():
+            yield self._release(end)
         if len(self._waiting) > LONGEST:  # nothing honest: the blank sees to it that the halves stay halves
-            ready, self._waiting = self._waiting, ""
-            yield ready + " "
+            yield self._release(len(self._waiting)) + " "
+            self._open.clear()
 
-    def _blank(self, before: int) -> int:
-        """Where the last word begins that stands after a blank, `before` at most; 0 for nowhere."""
-        return max((blank.end() for blank in BLANK.finditer(self._waiting, 0, before)), default=0)
+    def _cut(self) -> int:
+        """Where the last word begins that stands after a blank and outside all marks; 0 for nowhere."""
+        end, last = 0, len(self._waiting) - 1  # the last character may be half a mark
+        for border in BORDER.finditer(self._waiting, self._seen):
+            if border.end() > last + (border[0].isspace()):
+                break
+            match border[0]:
+                case ">" | ")":
+                    self._open.discard("<" if border[0] == ">" else "(")
+                case "[" | "]":
+                    (self._open.add if border[0] == "[" else self._open.discard)("[")
+                case "](":
+                    self._open.discard("[")
+                    self._open.add("(")
+                case mark if not mark.isspace():
+                    self._open.add("<")
+                case _ if not self._open:
+                    end = border.end()
+            self._seen = border.end()
+        self._seen = max(self._seen, last - 1)
+        return end
+
+    def _release(self, end: int) -> str:
+        ready, self._waiting = self._waiting[:end], self._waiting[end:]
+        self._seen = max(0, self._seen - end)
+        return ready
 
     def finish(self) -> str:
         rest, self._waiting = self._waiting, ""
@@ -194,7 +227,9 @@ class Guard:
         self._secret, self._key = _letters(instructions), _letters(key)
         self._pieces = _Pieces()
         self._tail = ""
-        self._held: list[tuple[str, int]] = []
+        self._held: deque[tuple[str, int]] = deque()
+        self._letters = 0
+        """Of what is held back."""
 
     def feed(self, piece: str) -> str:
         """What can be let through now."""
@@ -207,6 +242,7 @@ class Guard:
     def _pass(self, piece: str) -> str:
         letters = _letters(text(piece))
         self._held.append((piece, len(letters)))
+        self._letters += len(letters)
         tail = self._tail + letters
         self._tail = tail[-max(RECITED, len(self._key)) :]
         self.recited = self.recited or self._key in tail or (self._may_end_run(letters) and self._has_run(tail))
@@ -228,12 +264,12 @@ class Guard:
 
     def _release(self, keep: int) -> str:
         """Let go of the pieces before the last `keep` letters."""
-        kept: list[tuple[str, int]] = []
-        while keep > 0 and self._held:
-            kept.insert(0, self._held.pop())
-            keep -= kept[0][1]
-        released, self._held = "".join(piece for piece, _ in self._held), kept
-        return released
+        released = []
+        while self._held and (not keep or self._letters - self._held[0][1] >= keep):
+            piece, letters = self._held.popleft()
+            self._letters -= letters
+            released.append(piece)
+        return "".join(released)
 
 
 def _letters(text: str) -> str:

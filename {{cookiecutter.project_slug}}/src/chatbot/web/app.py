@@ -26,6 +26,7 @@ from chatbot.web.mcp import endpoint as mcp
 from chatbot.web.middleware.admission import Admission
 from chatbot.web.middleware.headers import ResponseHeaders
 from chatbot.web.middleware.requests import BodyLimit, RequestLog, RequestSpan
+from chatbot.web.openai import embeddings
 from chatbot.web.openai import endpoints as openai
 from chatbot.web.ops import health
 from chatbot.web.pages import embed, page, privacy
@@ -91,7 +92,7 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials="*" not in origins, **CORS)
     app.add_middleware(ResponseHeaders)
     problems.install(app)
-    for part in (chat, openai, mcp, conversations, me, documents, health):
+    for part in (chat, openai, embeddings, mcp, conversations, me, documents, health):
         app.include_router(part.router)
     for pages in (page, privacy, embed):
         app.include_router(pages.router(services.settings))

@@ -12,7 +12,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -30,6 +30,7 @@ from chatbot.web.auth.network import origin
 from chatbot.web.auth.permissions import allowed
 from chatbot.web.dependencies import CallerParam, ServicesParam
 from chatbot.web.openai import errors as openai_errors
+from chatbot.web.openai import housekeeping
 from chatbot.web.openai.schemas import (
     Annotation,
     AnswerChoice,
@@ -76,10 +77,13 @@ async def create_chat_completion(
     list comes after the words, the annotations in the delta that has the `finish_reason`, and `[DONE]` at the end. If
     something fails on the way, an `error` is the last; what fails before the first word has its HTTP status.
     """
-    exchange = await services.chat.begin(
-        caller.id, body.question, extractive=body.model == EXTRACTIVE, store=False, turns=body.turns
-    )
-    events = budget.counted(metrics.measured(exchange.events))
+    if (reply := housekeeping.reply(body.question, body.turns)) is not None:
+        events: AsyncGenerator[Event, None] = _said(reply)
+    else:
+        exchange = await services.chat.begin(
+            caller.id, body.question, extractive=body.model == EXTRACTIVE, store=False, turns=body.turns
+        )
+        events = budget.counted(metrics.measured(exchange.events))
     completion = _Completion(body, origin(request, services.settings.trusted_proxies))
     if body.stream:
         begun = await while_connected(request, opening(events))
@@ -98,6 +102,13 @@ async def retrieve_model(model: Annotated[str, Path(max_length=200)], services: 
     if model not in MODELS:
         raise HTTPException(404, f"There is no such model: ask {BOT} or {EXTRACTIVE}.")
     return Model(id=model, owned_by=services.settings.bot_name)
+
+
+async def _said(text: str) -> AsyncGenerator[Event, None]:
+    """The events of a text that no document was asked for."""
+    yield Sources([])
+    yield Token(text)
+    yield Done(Answer(text, [], False, "en", BOT))
 
 
 class _Completion:

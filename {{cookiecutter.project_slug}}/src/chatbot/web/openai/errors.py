@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-COMPLETIONS, MODELS = "/v1/chat/completions", "/v1/models"
+COMPLETIONS, EMBEDDINGS, MODELS = "/v1/chat/completions", "/v1/embeddings", "/v1/models"
 MALFORMED = "The request is malformed; `param` says where."
 TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded", 503: "service_unavailable"}
@@ -18,7 +18,7 @@ CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceed
 
 def expected(path: str) -> bool:
     """Whether who calls this path reads errors in OpenAI's shape."""
-    return path in (COMPLETIONS, MODELS) or path.startswith(f"{MODELS}/")
+    return path in (COMPLETIONS, EMBEDDINGS, MODELS) or path.startswith(f"{MODELS}/")
 
 
 def of(problem: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:

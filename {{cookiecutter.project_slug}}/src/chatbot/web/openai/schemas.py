@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema, field_val
 
 from chatbot.domain import Turn
 from chatbot.web.api.schemas import MAX_QUESTION
+from chatbot.web.openai import housekeeping
 
 TEXTUAL = {"text", "refusal"}
 """Parts of a message that hold words or nothing."""
@@ -89,7 +90,7 @@ class ChatCompletionRequest(BaseModel):
         question = messages[_last_question(messages)].text.strip()
         if not question:
             raise ValueError("The last message of the role user is the question, and it is empty.")
-        if len(question) > MAX_QUESTION:
+        if len(question) > MAX_QUESTION and housekeeping.reply(question, []) is None:
             raise ValueError(f"A question may have {MAX_QUESTION} characters at most.")
         return messages
 
