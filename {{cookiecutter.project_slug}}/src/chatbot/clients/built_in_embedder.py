@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from chatbot.clients.e5.model import Model
 
 NAME = "multilingual-e5-small-int8"
-"""Names the vectors, not only the weights: an index made with others, as by releases before 0.2, is built anew."""
+"""Names the vectors, not only the weights: an index made with others, as by the wheel's own engine, is built anew."""
 DIMENSION = 384
 
 
 class BuiltIn:
-    """Half as many threads more than there are cores would not embed more; one a core for each kind of text."""
+    """One thread a core for questions, and as many for passages."""
 
     model = NAME
     dimension = DIMENSION

@@ -13,6 +13,7 @@ Making the graph takes a fifth of a second, so it is kept nowhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,10 @@ class _Building:
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
-        self._graph = onnx.Graph(name="multilingual-e5-small")
+        opsets = [onnx.OperatorSet(domain=domain, version=version) for domain, version in OPSETS.items()]
+        self._model = onnx.Model(ir_version=onnx.IR_VERSION, opset_import=opsets)
+        self._graph = self._model.graph
+        self._graph.name = "encoder"
 
     def layer(self, x: str, name: str) -> str:
         """Attention, then two matrices with GELU between, each added to what went in and normalised."""
@@ -66,7 +70,7 @@ class _Building:
         )
         return names[0]
 
-    def constant(self, name: str, values: NDArray[np.generic]) -> str:
+    def constant(self, name: str, values: NDArray[Any]) -> str:
         kind = DATA_TYPES[values.dtype.name]
         self._graph.initializer.add(name=name, dims=values.shape, data_type=kind, raw_data=values.tobytes())
         return name
@@ -76,9 +80,7 @@ class _Building:
         one, tokens = onnx.Dimension(dim_value=1), onnx.Dimension(dim_param="tokens")
         self._graph.input.append(_described("embeddings", [one, tokens, hidden]))
         self._graph.output.append(_described("mean", [one, hidden]))
-        opsets = [onnx.OperatorSet(domain=domain, version=version) for domain, version in OPSETS.items()]
-        model = onnx.Model(ir_version=onnx.IR_VERSION, opset_import=opsets, graph=self._graph)
-        content: bytes = model.SerializeToString()
+        content: bytes = self._model.SerializeToString()
         return content
 
     def _attention(self, x: str, name: str) -> str:
@@ -98,7 +100,7 @@ class _Building:
         rows = rows or self._weights.shape.hidden
         matrix = np.concatenate([self._weights.matrix(f"{name}.w", rows) for name in names])
         quantised, scales = quantise(matrix)
-        values = {"w": quantised.T, "scale": scales, "zero": np.zeros(len(matrix), np.int8)}
+        values: dict[str, NDArray[Any]] = {"w": quantised.T, "scale": scales, "zero": np.zeros(len(matrix), np.int8)}
         values["b"] = self._weights.vectors(*(f"{name}.b" for name in names))
         constants = [self.constant(f"{names[0]}.int8.{part}", each) for part, each in values.items()]
         return self.node("DynamicQuantizeMatMul", [x, *constants], domain=MICROSOFT)

