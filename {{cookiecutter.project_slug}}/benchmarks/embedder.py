@@ -32,8 +32,9 @@ Embed = Callable[[Sequence[str], bool], list[list[float]]]
 
 def new_engine() -> Embed:
     from chatbot.clients.e5.model import Model
+    from chatbot.clients.e5.weights import path
 
-    model = Model.load()
+    model = Model.load(path())
 
     def embed(texts: Sequence[str], is_query: bool) -> list[list[float]]:
         return [model.embed(f"{'query' if is_query else 'passage'}: {text}") for text in texts]

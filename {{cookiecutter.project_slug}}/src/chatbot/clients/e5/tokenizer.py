@@ -58,10 +58,9 @@ def _vocabulary(pieces: Iterable[tuple[bytes, float]]) -> bytes:
 
     Written here, since 250,000 objects would take a second. Messages one after the other are one message.
     """
-    known = [*pieces]
-    scores = struct.pack(f"<{len(known)}f", *(score for _, score in known))
+    score_bytes = struct.Struct("<f").pack
     return b"".join(
         b"\x0a%c\x0a%c%b\x15%b\x18%c"
-        % (len(text) + 9, len(text), text, scores[4 * number : 4 * number + 4], KINDS.get(text, Kind.NORMAL))
-        for number, (text, _) in enumerate(known)
+        % (len(text) + 9, len(text), text, score_bytes(score), KINDS.get(text, Kind.NORMAL))
+        for text, score in pieces
     )
