@@ -36,7 +36,7 @@ import psutil
 
 from benchmarks.processes import answers
 from chatbot import settings
-from chatbot.clients.embedder import BuiltIn
+from chatbot.clients.built_in_embedder import BuiltIn
 from chatbot.runtime.migrate import migrate
 from services import start
 

