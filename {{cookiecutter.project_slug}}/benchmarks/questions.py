@@ -46,7 +46,7 @@ from chatbot.bootstrap import Services
 from chatbot.domain import Answer, Citation, Turn
 from chatbot.ingestion import corpus
 from chatbot.ingestion.hal import record
-from chatbot.ingestion.rebuild import every_document
+from chatbot.jobs import batch
 from chatbot.text.analysis import detect_language
 from services import start
 
@@ -149,7 +149,7 @@ async def ingest(services: Services, paths: Sequence[str], console: Console) -> 
         async def watch(source: str, fraction: float) -> None:
             status.update(f"Ingesting {source} {fraction:.0%}")
 
-        async for outcome in corpus.ingest(services, items, watch):
+        async for outcome in batch.ingest(services.jobs, services.ingester, items, watch):
             if outcome.state == "failed":
                 console.print(f"left out: {outcome.source}: {outcome.error}")
 
@@ -189,7 +189,7 @@ async def _across(services: Services, asked: Asked) -> bool:
     spoken = detect_language(asked.question)
     if asked.must_refuse:
         return False
-    async for document in every_document(services):
+    async for document in corpus.every_document(services.documents):
         if _expected(asked, document.source):
             return document.language != spoken
     return False
