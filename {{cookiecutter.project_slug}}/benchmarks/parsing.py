@@ -39,7 +39,8 @@ OFF = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-netw
 STYLE = """
 <meta charset=utf-8><style>body{font:11pt/1.5 Georgia,serif;margin:2em} code{background:rgba(0,0,0,.06);padding:2px}
 pre{background:#f6f8fa;box-shadow:0 1px 3px rgba(0,0,0,.3);padding:1em} tr:nth-child(even){background:rgba(0,0,0,.05)}
-blockquote{border-left:4px solid #ccc;background:rgba(0,100,255,.07)} h1{color:#fff;background:#036;padding:.3em}</style>
+blockquote{border-left:4px solid #ccc;background:rgba(0,100,255,.07)}
+h1{color:#fff;background:#036;padding:.3em}</style>
 """
 """Tinted boxes, shadows, striped rows, white on blue: what browsers print and what was taken for hidden."""
 
@@ -138,7 +139,9 @@ def print_pages(source: Path, folder: Path) -> None:
 
 
 def show(figures: dict[str, Figures]) -> None:
-    print(f"{'format':<12}{'files':>6}{'refused':>9}{'words seen':>12}{'kept':>9}{'hidden':>9}{'leaked':>9}{'pages/s':>9}")
+    print(
+        f"{'format':<12}{'files':>6}{'refused':>9}{'words seen':>12}{'kept':>9}{'hidden':>9}{'leaked':>9}{'pages/s':>9}"
+    )
     for kind, each in sorted(figures.items()):
         share = Counter({name: getattr(each, name) / max(each.seen, 1) for name in ("kept", "hidden")})
         leaked = f"{each.leaked}/{each.invisible}" if each.invisible else "-"
