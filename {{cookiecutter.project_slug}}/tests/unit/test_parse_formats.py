@@ -178,7 +178,7 @@ def test_a_book_is_read_in_its_order_under_its_chapters(names: str) -> None:
         archive(
             {
                 "mimetype": "application/epub+zip",
-                "META-INF/container.xml": '<container><rootfiles><rootfile full-path="b/c.opf"/></rootfiles></container>',
+                "META-INF/container.xml": '<container><rootfile full-path="b/c.opf"/></container>',
                 "b/c.opf": package,
                 "b/toc.x": navigation[2],
                 "b/one.xhtml": "<html><body><h1>The wheel</h1><p>It turns at dawn.</p></body></html>",
@@ -218,7 +218,8 @@ def test_rtf() -> None:
 def mail(*parts: str, subject: str = "=?utf-8?q?R=C3=A9union?=") -> bytes:
     head = (
         f"From: =?utf-8?q?Ad=C3=A8le_Roe?= <a@example.org>\r\nTo: board@example.org\r\nSubject: {subject}\r\n"
-        "Date: Mon, 06 May 2024 10:00:00 +0200\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+        "Date: Mon, 06 May 2024 10:00:00 +0200\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: multipart/mixed; boundary=x\r\n\r\n"
     )
     return (head + "".join(f"--x\r\n{part}\r\n" for part in parts) + "--x--\r\n").encode("latin-1")
 

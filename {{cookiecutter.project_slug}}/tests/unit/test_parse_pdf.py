@@ -181,7 +181,8 @@ def test_a_heading_that_is_a_picture_is_found_by_its_place() -> None:
 @pytest.mark.parametrize(
     "title",
     ["Microsoft Word - projet_v3.doc", "untitled", "10811.exe", "report_final.indd", "", "Document1",
-     "PowerPoint Presentation", "Sans titre", "/home/x/paper.tex", "20240101", "Microsoft PowerPoint - SPECIAL AGENDA 04.ppt", "C:\\temp\\x.doc"],
+     "PowerPoint Presentation", "Sans titre", "/home/x/paper.tex", "20240101",
+     "Microsoft PowerPoint - SPECIAL AGENDA 04.ppt", "C:\\temp\\x.doc"],
 )  # fmt: skip
 def test_a_title_that_a_program_made_up_gives_way(title: str) -> None:
     page = (

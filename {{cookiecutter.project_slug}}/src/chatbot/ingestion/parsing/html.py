@@ -53,11 +53,9 @@ NOTE_MARK = re.compile(r"[\[(]?(?:\d{1,3}|[*†‡§]{1,3}|[a-z])[\])]?(?:[,;\s]
 EXPONENT = re.compile(r"[-+−]?\d{1,2}")
 UNIT = re.compile(r"(?:^|[\W\d_])[^\W\d_]{1,2}$|\d$")
 """A superscript after it is an exponent: 10³, 12 m², W·m⁻²."""
-COMMENTS = re.compile(
-    r"<!--.*?-->|<(script|style|noscript|template|svg|iframe|title)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE
-)
 INLINE_MARKUP = re.compile(rf"</?(?:{'|'.join({*INLINE_TAGS.split()} - {'sup'})})\b[^<>]*>", re.IGNORECASE)
 MARKUP = re.compile(r"<[^<>]*>")
+CELL = re.compile(r"<t[dh]\b", re.IGNORECASE)
 OPENED = re.compile(r"<([A-Za-z][A-Za-z0-9]*)\s[^<>]*>")
 
 
@@ -147,8 +145,17 @@ def _first_heading(tree: LexborHTMLParser) -> str:
 
 def everything(markup: str) -> str:
     """All text of the page, by its tags alone."""
-    body = COMMENTS.sub(" ", markup)
-    return unescape(MARKUP.sub(" ", INLINE_MARKUP.sub("", re.sub(r"(?i)<t[dh]\b", " <td", body))))
+    tree = _tree(markup)
+    for node in tree.css(", ".join(SILENT)):
+        node.decompose()
+    return untagged((tree.body.html if tree.body is not None else "") or "")
+
+
+def untagged(markup: str) -> str:
+    """Markup without its tags and comments; what stands in a word is no end of it."""
+    first, *others = markup.split("<!--")
+    text = "".join([first, *(other.partition("-->")[2] for other in others)])
+    return unescape(MARKUP.sub(" ", INLINE_MARKUP.sub("", CELL.sub(" <td", text))))
 
 
 class _Reader:

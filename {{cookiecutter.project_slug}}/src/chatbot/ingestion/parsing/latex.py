@@ -42,6 +42,12 @@ ACCENT = re.compile(
     r"\\([`'^\"~=.])\s*(?:\{\s*(\\?[A-Za-z])\s*\}|(\\[ij]\b[ \t]?|[A-Za-z]))"
     r"|\\([cvuHkrd])\s*(?:\{\s*(\\?[A-Za-z])\s*\}|\s(\w))"
 )
+MARKUP = re.compile(
+    r"\\begin\{(?:tab|long)\w+\*?\}(?:\[\w*\])?\{[^{}]*\}"
+    r"|\\(?:begin|end|label|ref|href|input|include\w*|\w*cite\w*)\*?(?:\[[^\]]*\])*\{[^{}]*\}"
+    r"|\\[A-Za-z]+\*?(?:\[[^\]]*\])?"
+)
+"""What of a source is no words, as far as a pattern can tell."""
 MOST_EXPANSIONS = 20_000
 
 
@@ -55,11 +61,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
     for file in dict.fromkeys(reader.files):
         outline.note(f"{file} is a file of its own, and not in it")
     body = source.partition("\\begin{document}")[2] or source
-    everything = re.sub(
-        r"\\begin\{(?:tab|long)\w+\*?\}(?:\[\w*\])?\{[^{}]*\}|\\(?:begin|end|label|ref|href|input|include\w*|\w*cite\w*)\*?(?:\[[^\]]*\])*\{[^{}]*\}|\\[A-Za-z]+\*?(?:\[[^\]]*\])?",
-        " ",
-        body,
-    )
+    everything = MARKUP.sub(" ", body)
     return outline.document(name, description(reader.authors, reader.date), everything=everything)
 
 

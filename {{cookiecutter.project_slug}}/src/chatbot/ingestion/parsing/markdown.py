@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from html import escape, unescape
+from html import escape
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -21,7 +21,6 @@ FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)\1[ \t]*(?:\n|\Z)", re.
 """YAML between dashes, TOML between plus signs."""
 FOOTNOTE = re.compile(r"^\[\^([^\]\s]+)\]:[ \t]+", re.MULTILINE)
 FOOTNOTE_MARK = re.compile(r"(?<=\S)\[\^[^\]\s]+\]")
-TAG = re.compile(r"<!--.*?-->|<[^<>]*>", re.DOTALL)
 HTML_TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9-]*)")
 
 
@@ -39,7 +38,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
     markdown = MarkdownIt("commonmark").enable("table")
     tokens = markdown.parse(_footnotes_apart(text))
     _fill(outline, tokens)
-    rendered = unescape(TAG.sub(" ", markdown.renderer.render(tokens, markdown.options, {})))
+    rendered = html.untagged(markdown.renderer.render(tokens, markdown.options, {}))
     return outline.document(name, {**metadata, **description(**_cited(metadata))}, everything=rendered)
 
 
@@ -95,7 +94,7 @@ def _fill(outline: Outline, tokens: Sequence[Token]) -> None:
                 hidden = html.hidden_by(token.content, hidden)
                 seen = "" if hidden else html.text(token.content)
                 outline.add(seen)
-                outline.leave_out("hidden", TAG.sub(" ", token.content))
+                outline.leave_out("hidden", html.untagged(token.content))
             case _ if hidden:
                 outline.leave_out("hidden", token.content)
             case "list_item_open":
@@ -133,7 +132,7 @@ def _plain(outline: Outline, line: Token) -> str:
             parts.append(escape(child.content))
     if not is_html:
         return "".join(parts)
-    outline.leave_out("hidden", TAG.sub(" ", "".join(parts)))
+    outline.leave_out("hidden", html.untagged("".join(parts)))
     return html.text("".join(parts))
 
 

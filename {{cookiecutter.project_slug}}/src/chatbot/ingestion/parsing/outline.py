@@ -9,6 +9,7 @@ from itertools import zip_longest
 from pathlib import PurePath
 
 from chatbot.domain import Metadata, ParsedDocument, Section
+from chatbot.ingestion.parsing import instructions
 from chatbot.ingestion.parsing.reading import weigh
 from chatbot.text.analysis import detect_language
 from chatbot.text.sanitize import visible
@@ -156,6 +157,8 @@ class Outline:
         ]
         if self.title and not sections:
             sections = [Section(self.title)]
+        if warning := instructions.note(sections):
+            self.note(warning)
         title = one_line(self.title or PurePath(name).stem)[:TITLE_CHARS]
         language = detect_language(_sample(section.text for section in sections))
         kept = [*dict.fromkeys(section.heading for section in sections), *(section.text for section in sections)]

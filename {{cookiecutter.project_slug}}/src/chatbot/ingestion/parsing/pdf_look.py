@@ -31,6 +31,8 @@ INK = 0.006
 """Share of an object's box that its glyphs change at least; thin letters, set wide, change a few hundredths."""
 WHOLE = 0.9
 """Share of an object's width, from which on all of it counts as seen; words apart leave gaps."""
+SHORT = 40
+"""Pixels of a text object's length, below which a part of it is not looked at by itself."""
 OVERLAPPING = 0.25
 """Share of an object's box that others may cover, for both to be drawn at once."""
 MOST_DRAWINGS = 6
@@ -122,8 +124,8 @@ class _Drawings:
             taken = numpy.zeros((self._size[1], self._size[0]), dtype=bool)
             group, later = [], []
             for text in remaining:
-                area = taken[_slices(self._place, _core(text.box), taken.shape)]
-                if drawing < MOST_DRAWINGS - 1 and area.size and area.mean() > OVERLAPPING:
+                area = taken[_slices(self._place, _core(text.box), taken.shape, 0)]
+                if drawing < MOST_DRAWINGS - 1 and area.size and int(area.sum()) > OVERLAPPING * area.size:
                     later.append(text)
                 else:
                     area[:] = True
@@ -156,12 +158,15 @@ class _Drawings:
             pdfium.FPDFPageObj_SetIsActive(text.item, active)
 
     def _seen(self, pixels: NDArray[Any], box: Box) -> tuple[float, float]:
-        """The share of the box that changed, and the share of its columns, or rows, where anything did."""
+        """The share of the box that changed, and the share of its length in which anything did."""
         area = pixels[_slices(self._place, box, pixels.shape)]
         if not area.size:
             return 0.0, 0.0
-        along = 0 if area.shape[1] >= area.shape[0] else 1
-        return float(area.mean()), _reach(area.max(axis=along))
+        share = int(area.sum()) / area.size
+        long = max(area.shape)
+        if share < INK or long < SHORT:
+            return share, 1.0
+        return share, _reach(area.max(axis=0 if area.shape[1] == long else 1))
 
     def _is_scan(self, unpainted: Sequence[Text], painted: int, empty: NDArray[Any]) -> bool:
         """Whether the invisible text is what a picture says: more of it than of other text, and ink where it stands."""
@@ -224,13 +229,14 @@ def _placement(page: Any, width: int, height: int) -> tuple[float, ...]:
     return (ax - e) / 1000, (ay - f) / 1000, (cx - e) / 1000, (cy - f) / 1000, float(e), float(f)
 
 
-def _slices(place: tuple[float, ...], box: Box, shape: Sequence[int]) -> tuple[slice, slice]:
+def _slices(place: tuple[float, ...], box: Box, shape: Sequence[int], margin: int = 1) -> tuple[slice, slice]:
+    """The pixels of a box, and so many around it."""
     a, b, c, d, e, f = place
-    xs = [a * x + c * y + e for x in box[::2] for y in box[1::2]]
-    ys = [b * x + d * y + f for x in box[::2] for y in box[1::2]]
-
-    def within(values: list[float], most: int) -> slice:
-        first, last = int(min(values) - 0.5), int(max(values) + 1.5)
-        return slice(min(max(first, 0), most), min(max(last, 0), most))
-
-    return within(ys, shape[0]), within(xs, shape[1])
+    left, bottom, right, top = box
+    xs = (a * left + c * bottom + e, a * right + c * bottom + e, a * left + c * top + e, a * right + c * top + e)
+    ys = (b * left + d * bottom + f, b * right + d * bottom + f, b * left + d * top + f, b * right + d * top + f)
+    height, width = shape[:2]
+    return (
+        slice(min(max(int(min(ys)) - margin, 0), height), min(max(int(max(ys)) + 1 + margin, 0), height)),
+        slice(min(max(int(min(xs)) - margin, 0), width), min(max(int(max(xs)) + 1 + margin, 0), width)),
+    )

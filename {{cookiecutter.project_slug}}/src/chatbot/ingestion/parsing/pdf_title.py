@@ -51,13 +51,14 @@ NO_NAME = re.compile(
     re.I,
 )
 UNFINISHED = re.compile(r"(?:,|\band|&|\bet|\b[A-Z]\.)\s*$")
+LONGEST_NAME = 60
 TOP_LINES = 12
 """Lines below the title in which authors are looked for."""
 
 
 def title_of(given: str, lines: Sequence[Line]) -> str:
     """The title in the file's properties, unless a program made it up; then what is set largest on the first page."""
-    given = one_line(given)
+    given = one_line(given)[:TITLE_CHARS]
     if given and not NO_TITLE.fullmatch(given):
         return given
     start, end = _title_lines(lines)
@@ -124,7 +125,12 @@ def _names(text: str) -> list[str]:
     """The names that a text consists of; none when it is not all names."""
     parts = re.split(r"\s*[,;]\s*(?:and\s+|et\s+|&\s*)?|\s+(?:and|et|&)\s+", MARKS.sub(" ", text).strip(" ,;"))
     names = [one_line(part) for part in parts if part.strip()]
-    return names if names and all(NAME.fullmatch(name) and not NO_NAME.search(name) for name in names) else []
+    return (
+        names
+        if names
+        and all(len(name) <= LONGEST_NAME and NAME.fullmatch(name) and not NO_NAME.search(name) for name in names)
+        else []
+    )
 
 
 def _below(lines: Sequence[Line], title: str) -> int:

@@ -35,14 +35,14 @@ def weigh(
 
     `title`: kept beside the text, in which it may stand as well.
     """
-    seen = _words(everything)
-    found = _words("\n".join(kept))
+    seen = words(everything)
+    found = words("\n".join(kept))
     missing = seen - found
-    if not (heading := _words(title)) <= found:
+    if not (heading := words(title)) <= found:
         missing -= heading
     reasons = {}
     for reason, texts in left_out.items():
-        explained = missing & _words("\n".join(texts))
+        explained = missing & words("\n".join(texts))
         missing -= explained
         if explained:
             reasons[reason] = explained.total()
@@ -51,7 +51,8 @@ def weigh(
     return Reading(seen.total(), reasons, tuple(notes))
 
 
-def _words(text: str) -> Counter[str]:
+def words(text: str) -> Counter[str]:
+    """The words of a text, as they are compared, with how often each occurs."""
     text = BROKEN.sub("", text)
     if not text.isascii():
         text = MARKS.sub("", unicodedata.normalize("NFKD", text))
