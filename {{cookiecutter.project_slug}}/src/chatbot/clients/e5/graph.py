@@ -25,6 +25,8 @@ MICROSOFT = "com.microsoft"
 """Operators of ONNX Runtime's own: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md."""
 OPSETS = {"": 18, MICROSOFT: 1}
 LARGEST = 127
+PARTS = 4
+"""Of the inner layer. Cosine to the vectors without quantisation .9990, for .9976 in one part, and 2 % slower."""
 DATA_TYPES = {"float32": onnx.FLOAT, "int8": onnx.INT8, "int64": onnx.INT64}
 
 
@@ -53,7 +55,7 @@ class _Building:
         """Attention, then two matrices with GELU between, each added to what went in and normalised."""
         x = self._sum_normalised(x, self._attention(x, name), f"{name}.aln")
         inner = self.node("Gelu", [self._linear(x, f"{name}.fi", rows=self._weights.shape.inner)], domain=MICROSOFT)
-        return self._sum_normalised(x, self._linear(inner, f"{name}.fo"), f"{name}.oln")
+        return self._sum_normalised(x, self._linear_in_parts(inner, f"{name}.fo"), f"{name}.oln")
 
     def normalised(self, x: str, name: str) -> str:
         scale, shift = (self.constant(each, self._weights.vectors(each)) for each in (f"{name}.w", f"{name}.b"))
@@ -99,11 +101,22 @@ class _Building:
         """x times the matrices of these names, side by side, plus their biases."""
         rows = rows or self._weights.shape.hidden
         matrix = np.concatenate([self._weights.matrix(f"{name}.w", rows) for name in names])
+        bias = self.constant(f"{names[0]}.biases", self._weights.vectors(*(f"{name}.b" for name in names)))
+        return self._product(x, names[0], matrix, bias)
+
+    def _linear_in_parts(self, x: str, name: str) -> str:
+        """The same for a matrix whose input has a few very large values: only the part that holds one is coarse."""
+        parts = [f"{name}.{number}" for number in range(PARTS)]
+        self.node("Split", [x], *parts, axis=-1, num_outputs=PARTS)
+        matrices = np.split(self._weights.matrix(f"{name}.w", self._weights.shape.hidden), PARTS, axis=1)
+        products = [self._product(part, part, matrix) for part, matrix in zip(parts, matrices, strict=True)]
+        return self.node("Sum", [*products, self.constant(f"{name}.b", self._weights.vectors(f"{name}.b"))])
+
+    def _product(self, x: str, name: str, matrix: Floats, *bias: str) -> str:
         quantised, scales = quantise(matrix)
         values: dict[str, NDArray[Any]] = {"w": quantised.T, "scale": scales, "zero": np.zeros(len(matrix), np.int8)}
-        values["b"] = self._weights.vectors(*(f"{name}.b" for name in names))
-        constants = [self.constant(f"{names[0]}.int8.{part}", each) for part, each in values.items()]
-        return self.node("DynamicQuantizeMatMul", [x, *constants], domain=MICROSOFT)
+        constants = [self.constant(f"{name}.int8.{part}", each) for part, each in values.items()]
+        return self.node("DynamicQuantizeMatMul", [x, *constants, *bias], domain=MICROSOFT)
 
 
 def quantise(matrix: Floats) -> tuple[NDArray[np.int8], Floats]:
