@@ -22,13 +22,14 @@ from chatbot.domain import Language, Passage, Question
 from chatbot.text.analysis import WORD, content_words, sentence_spans, terms, words
 from chatbot.text.reference import ABOUT_WORKS, asked_for, reference
 
-SENTENCES = 3
-"""Quoted at most."""
+SENTENCES_SURE, SENTENCES_UNSURE = 3, 4
+"""Quoted at most, where there is plenty of evidence or not."""
+MOST_REFERENCES = 3
 KEPT_SURE, KEPT_UNSURE = 0.5, 1.5
 """How far below the best score a sentence may be that is quoted beside it, where there is plenty of evidence or not."""
 COMPARED = 8
 """The best sentences, whose meaning is compared with the question's."""
-PASSAGE_WEIGHT, CUE_WEIGHT, CLOSENESS_WEIGHT = 1.2, 0.15, 0.1
+PASSAGE_WEIGHT, CUE_WEIGHT, CLOSENESS_WEIGHT = 1.2, 0.15, 0.15
 SURE_CUE_WEIGHT = 0.4
 BEFORE_COUNTED = 3
 """Words before what is counted, among which its number is looked for."""
@@ -105,7 +106,7 @@ class Found:
 
 
 def answer(question: Question, passages: Sequence[Passage]) -> list[str]:
-    """At most three sentences, each stretch quoted with its [n], best passage first; empty when none answers."""
+    """A few sentences, each stretch quoted with its [n], best passage first; empty when none answers."""
     found = find(question, passages)
     return written(question, passages, found, choose(found, {}))
 
@@ -135,8 +136,8 @@ def choose(found: Found, closeness: Mapping[str, float]) -> Sequence[Place]:
     found_evidence = evidence(quote.evidence, quote.closeness, closeness.get(quote.text, quote.closeness))
     if found_evidence < ENOUGH:
         return []
-    kept = KEPT_SURE if found_evidence >= PLENTY else KEPT_UNSURE
-    return [each.place for score, each in scored[:SENTENCES] if score >= best - kept]
+    most, kept = (SENTENCES_SURE, KEPT_SURE) if found_evidence >= PLENTY else (SENTENCES_UNSURE, KEPT_UNSURE)
+    return [each.place for score, each in scored[:most] if score >= best - kept]
 
 
 def written(question: Question, passages: Sequence[Passage], found: Found, chosen: Sequence[Place]) -> list[str]:
@@ -201,7 +202,7 @@ def _named(
         found.append((max(sought.count(place, REFERENCE_PARTS), IN_TEXT * in_text), place))
     best = max((covered for covered, _ in found), default=0.0)
     alike = [place for covered, place in found if covered >= max(REFERENCE_ENOUGH, ALIKE * best)]
-    return alike[:SENTENCES]
+    return alike[:MOST_REFERENCES]
 
 
 def _ranked(question: Question, passages: Sequence[Passage], places: Sequence[Place]) -> list[Quote]:
