@@ -6,6 +6,7 @@ import pytest
 
 from chatbot.answering.answer import Answerer, Cited, Done, Event, Sources, Spent, Token
 from chatbot.answering.evidence import coverage, supported
+from chatbot.answering.extractive import Extractive
 from chatbot.domain import Chunk, Passage, Question, Unavailable, Usage
 
 GOOD = Passage(
@@ -84,6 +85,17 @@ async def test_off_topic_questions_do_not_reach_the_model() -> None:
     assert isinstance(seen[-1], Done)
     assert seen[-1].answer.text.startswith("Je n’ai pas trouvé")
     assert "Bread" in seen[-1].answer.text
+
+
+async def test_quotes_are_word_for_word() -> None:
+    words = "Get it from https://conda.io with `pip`, or write <dbl> for a number of this type."
+    for text in (words, words.replace("`", "")):
+        manual = Passage(Chunk("c", "d", 1, text, "", 1, "en"), "Types", "t.pdf", 1.0, 0.9, closeness=2)
+        answerer_ = Answerer(FakeRetriever(manual), Extractive(), passages=5)  # type: ignore[arg-type]
+        answer = await answerer_.answer(Question("Where do I get it from, conda.io or pip?", "en"))
+        assert answer.citations[0].quote == text
+    assert "`https://conda.io`" in answer.text
+    assert "`<dbl>`" in answer.text
 
 
 async def test_an_empty_corpus_has_no_nearest_documents() -> None:

@@ -95,10 +95,11 @@ class _Page:
     def begin(self, preface: str) -> None:
         """Begin anew, with quotes if there is a preface."""
         self._checker = Checker(self._passages)
-        self._filter = safe.Filter(lambda: _links(self.citations), _words(self._passages))
         self._preface = preface
         if preface:
             self._grounding = None
+        quoting = self._grounding is None
+        self._filter = safe.Filter(lambda: _links(self.citations), _words(self._passages), quoting)
 
     async def write(self, piece: str) -> list[Token | Cited]:
         """What can be shown now."""

@@ -103,14 +103,18 @@ class Sought:
     names: Stems
     heads: Stems
     """The words, any of which says what is wanted of a thing."""
+    counted: Stems
+    """Those of the heads that are to be counted: how many chapters."""
 
     @classmethod
     def of(cls, question: str, places: Sequence[Place]) -> Self:
         forms = _forms(question, places)
         rarity = {word: _rarity(found, places) for word, found in forms.items()}
-        heads = {word.lower() for found in HEAD.findall(question[:LONGEST]) for part in found for word in part.split()}
+        asked = [match.groupdict() for match in HEAD.finditer(question[:LONGEST])]
+        heads = _words_of(asked, ("of", "many", "est", "combien", "age", "its")) & forms.keys() - LIGHT
+        counted = _words_of(asked, ("many", "combien")) & heads
         names = frozenset(_specific(question) & forms.keys())
-        return cls(forms, rarity, detect_language(question), names, frozenset(heads & forms.keys() - LIGHT))
+        return cls(forms, rarity, detect_language(question), names, frozenset(heads), frozenset(counted))
 
     def without(self, other: Sought) -> Sought:
         """The words that the other does not have."""
@@ -164,6 +168,10 @@ class Sought:
 
     def _importance(self, word: str) -> float:
         return NAME_WEIGHT if word in self.names else LIGHT_WEIGHT if word in LIGHT else 1
+
+
+def _words_of(asked: Iterable[Mapping[str, str | None]], groups: Iterable[str]) -> set[str]:
+    return {word.lower() for found in asked for group in groups for word in (found[group] or "").split()}
 
 
 def evidence(stands: float, passage_closeness: float, own_closeness: float) -> float:

@@ -19,16 +19,20 @@ from itertools import groupby
 
 from chatbot.answering.evidence import ENOUGH, PLENTY, TOGETHER, Place, Sought, evidence
 from chatbot.domain import Language, Passage, Question
-from chatbot.text.analysis import WORD, content_words, sentence_spans, terms
+from chatbot.text.analysis import WORD, content_words, sentence_spans, terms, words
 from chatbot.text.reference import ABOUT_WORKS, asked_for, reference
 
-SENTENCES = 3
-"""Quoted at most."""
+SENTENCES_SURE, SENTENCES_UNSURE = 3, 4
+"""Quoted at most, where there is plenty of evidence or not."""
+MOST_REFERENCES = 3
 KEPT_SURE, KEPT_UNSURE = 0.5, 1.5
 """How far below the best score a sentence may be that is quoted beside it, where there is plenty of evidence or not."""
 COMPARED = 8
 """The best sentences, whose meaning is compared with the question's."""
-PASSAGE_WEIGHT, CUE_WEIGHT, CLOSENESS_WEIGHT = 1.2, 0.15, 0.1
+PASSAGE_WEIGHT, CUE_WEIGHT, CLOSENESS_WEIGHT = 1.2, 0.15, 0.15
+SURE_CUE_WEIGHT = 0.4
+BEFORE_COUNTED = 3
+"""Words before what is counted, among which its number is looked for."""
 RANKING = (("words", 1.0), ("before", 0.3), ("after", 0.2))
 """What a word counts in a sentence and next to it. All these were tuned on one half of XQuAD, and are flat there."""
 REFERENCE_PARTS = (("words", 1.0), ("above", 1.0))
@@ -65,6 +69,9 @@ DEFINITION_QUESTION = re.compile(
 IS = re.compile(
     r"[^.]{0,40}\b(is|are|was|means|refers|est|sont|était|désigne|signifie|consiste)\b|\s*[:–—(]", re.IGNORECASE
 )
+IT_IS = re.compile(
+    r"(it|this|that|they|these) (is|are|was|were)\b|(c['’]est|ce sont|il s['’]agit|il est|elle est)\b", re.IGNORECASE
+)
 NUMBER = re.compile(
     r"\d|\b(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|billion|half"
     r"|deux|trois|quatre|cinq|sept|huit|neuf|dix|onze|douze|douzaine|cent|mille|milliard|moitié)s?\b",
@@ -99,7 +106,7 @@ class Found:
 
 
 def answer(question: Question, passages: Sequence[Passage]) -> list[str]:
-    """At most three sentences, each stretch quoted with its [n], best passage first; empty when none answers."""
+    """A few sentences, each stretch quoted with its [n], best passage first; empty when none answers."""
     found = find(question, passages)
     return written(question, passages, found, choose(found, {}))
 
@@ -129,8 +136,8 @@ def choose(found: Found, closeness: Mapping[str, float]) -> Sequence[Place]:
     found_evidence = evidence(quote.evidence, quote.closeness, closeness.get(quote.text, quote.closeness))
     if found_evidence < ENOUGH:
         return []
-    kept = KEPT_SURE if found_evidence >= PLENTY else KEPT_UNSURE
-    return [each.place for score, each in scored[:SENTENCES] if score >= best - kept]
+    most, kept = (SENTENCES_SURE, KEPT_SURE) if found_evidence >= PLENTY else (SENTENCES_UNSURE, KEPT_UNSURE)
+    return [each.place for score, each in scored[:most] if score >= best - kept]
 
 
 def written(question: Question, passages: Sequence[Passage], found: Found, chosen: Sequence[Place]) -> list[str]:
@@ -155,8 +162,8 @@ def _places(number: int, passage: Passage) -> list[Place]:
     text, language = passage.chunk.text, passage.chunk.language
     above = frozenset(terms(f"{passage.title} {passage.chunk.heading}", language))
     if is_reference(passage):
-        words = frozenset(terms(text, language))
-        return [Place(number, 0, len(text), language, words, above=above, around=words)]
+        line = frozenset(terms(text, language))
+        return [Place(number, 0, len(text), language, line, above=above, around=line)]
     spans = [(start, end) for start, end in sentence_spans(text) if _is_quotable(text[start:end], passage.title)]
     each = [frozenset(terms(text[start:end], language)) for start, end in spans]
     next_to = [frozenset[str](), *each, frozenset[str]()]
@@ -195,7 +202,7 @@ def _named(
         found.append((max(sought.count(place, REFERENCE_PARTS), IN_TEXT * in_text), place))
     best = max((covered for covered, _ in found), default=0.0)
     alike = [place for covered, place in found if covered >= max(REFERENCE_ENOUGH, ALIKE * best)]
-    return alike[:SENTENCES]
+    return alike[:MOST_REFERENCES]
 
 
 def _ranked(question: Question, passages: Sequence[Passage], places: Sequence[Place]) -> list[Quote]:
@@ -214,6 +221,7 @@ def _ranked(question: Question, passages: Sequence[Passage], places: Sequence[Pl
             continue
         near = passage.chunk.text[max(0, place.start - NEAR) : place.end + NEAR]
         score = overlap + PASSAGE_WEIGHT * passage.score / top + CUE_WEIGHT * (_fits(text, line) is True)
+        score += SURE_CUE_WEIGHT * (_counts(line, place, sought) or _defines(text, line, place, sought))
         stands = whole.stands_together(place, fits=_fits(question.query, near), subject=subject)
         quotes[line] = Quote(place, line, score, stands, passage.closeness)
     return sorted(quotes.values(), key=lambda quote: -quote.score)
@@ -230,6 +238,27 @@ def _fits(question: str, sentence: str) -> bool | None:
         start = sentence.casefold().find(defined["term"].casefold())
         return True if start >= 0 and IS.match(sentence, start + len(defined["term"])) else None
     return None
+
+
+def _counts(sentence: str, place: Place, sought: Sought) -> bool:
+    """Whether a number stands right before what is to be counted: « six chapters »."""
+    if not sought.counted:
+        return False
+    found = words(sentence)
+    counted = [frozenset(terms(word, place.language)) for word in found]
+    return any(
+        not sought.forms[head][place.language].isdisjoint(stems)
+        and NUMBER.search(" ".join(found[max(0, at - BEFORE_COUNTED) : at]))
+        for at, stems in enumerate(counted)
+        for head in sought.counted
+    )
+
+
+def _defines(question: str, sentence: str, place: Place, sought: Sought) -> bool:
+    """Whether the sentence goes on from one that names what is to be defined: « It is a… »."""
+    if not (DEFINITION_QUESTION.match(question) and IT_IS.match(sentence)):
+        return False
+    return all(not forms[place.language].isdisjoint(place.before) for forms in sought.forms.values())
 
 
 def _line(text: str) -> str:

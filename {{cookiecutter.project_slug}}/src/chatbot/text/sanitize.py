@@ -27,7 +27,10 @@ INVISIBLE = re.compile(
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 TAG = re.compile(r"<[/!?]?([A-Za-z][A-Za-z0-9]*)\b([^<>]*)>")
+CODE = "`"
 OPENING = re.compile(r"<(?=[A-Za-z/!?])")
+OPENING_OUTSIDE_CODE = re.compile(r"(?<!`)<(?=[A-Za-z/!?])")
+SHOWN_ADDRESS = re.compile(r"https?://[\w.-]+", re.IGNORECASE)
 INLINE_TAGS = "a abbr b big code del em font i ins kbd mark q s small span strike strong sub sup tt u var"
 BLOCK_TAGS = """
 address article aside audio base blockquote body br button center dd details dialog div dl dt embed fieldset
@@ -74,20 +77,23 @@ def visible(text: str) -> str:
     return INVISIBLE.sub("", text)
 
 
-def text(untrusted: str, cited: Collection[str] = (), known: str = "") -> str:
+def text(untrusted: str, cited: Collection[str] = (), known: str = "", quoting: bool = False) -> str:
     """The text without HTML, images, and links other than to `cited` addresses. Those that stand in `known`, such as
-    http://127.0.0.1, lose what makes them a link, and stay to be read; others go.
+    http://127.0.0.1, lose what makes them a link, and stay to be read; others go. `quoting`: the text is no model's, but
+    quotes of `known`, whose addresses and <FILE> stay word for word, as code, which nothing takes for a link or markup.
 
     Repeated until nothing changes, since what is taken out may leave the halves of something else.
     """
     if not NOTABLE.search(untrusted):
         return untrusted
+    literal = known if quoting and CODE not in untrusted else ""
     for _ in range(ROUNDS):
         before = untrusted
         untrusted = CONTROLS.sub("", visible(ENTITY.sub(lambda entity: html.unescape(entity[0]), untrusted)))
-        untrusted = OPENING.sub("‹", TAG.sub(_tag, _without_comments(untrusted)))
+        untrusted = TAG.sub(lambda tag: _tag(tag, literal), _without_comments(untrusted))
+        untrusted = (OPENING_OUTSIDE_CODE if literal else OPENING).sub("‹", untrusted)
         untrusted = _without_links(untrusted, cited)
-        untrusted = ADDRESS.sub(lambda found: _address(found[0], cited, known), untrusted)
+        untrusted = ADDRESS.sub(lambda found: _address(found, cited, known, literal), untrusted)
         if untrusted == before:
             return untrusted
     return re.sub(r"[^\w\s.,]", " ", untrusted)
@@ -101,12 +107,21 @@ def _without_comments(untrusted: str) -> str:
     return "".join((*kept, untrusted[start:]))
 
 
-def _tag(tag: re.Match[str]) -> str:
-    """Nothing for an element of HTML; for anything else, such as <FILE>, the same in marks that mean nothing."""
+def _is_code(found: re.Match[str]) -> bool:
+    """Whether it was made code already."""
+    return found.string[found.start() - 1 : found.start()] == CODE == found.string[found.end() : found.end() + 1]
+
+
+def _tag(tag: re.Match[str], literal: str) -> str:
+    """Nothing for an element of HTML; for anything else, such as <FILE>, code or the same in marks without meaning."""
+    if literal and _is_code(tag):
+        return tag[0]
     name, rest = (tag[1] or "").lower(), (tag[2] or "").strip(" /\n\t")
     if tag[1] is None or (name in INLINE and (not rest or "=" in rest)):
         return ""
-    return " " if name in BLOCK and (not rest or "=" in rest) else f"‹{tag[0][1:-1]}›"
+    if name in BLOCK and (not rest or "=" in rest):
+        return " "
+    return f"{CODE}{tag[0]}{CODE}" if "=" not in rest and tag[0] in literal else f"‹{tag[0][1:-1]}›"
 
 
 def _without_links(untrusted: str, cited: Collection[str]) -> str:
@@ -126,11 +141,14 @@ def _without_links(untrusted: str, cited: Collection[str]) -> str:
     return DEFINITION.sub(r"\1 :", OPEN_TARGET.sub("] (", untrusted))
 
 
-def _address(found: str, cited: Collection[str], known: str) -> str:
+def _address(match: re.Match[str], cited: Collection[str], known: str, literal: str) -> str:
+    found = match[0]
     address = found.rstrip(TRAILING)
     tail = found[len(address) :]
-    if address in cited:
+    if address in cited or (literal and address == found and _is_code(match)):
         return found
+    if SHOWN_ADDRESS.match(address) and address in literal:
+        return f"{CODE}{address}{CODE}{tail}"
     if address in known and set(".:").intersection(address):
         return SCHEME.sub("", address).replace("@", " @ ") + tail
     return REMOVED + tail.lstrip(REMOVED)
@@ -194,8 +212,8 @@ class _Pieces:
 class Filter:
     """`text` for a text that is still being written; `cited` is asked each time, since citations come meanwhile."""
 
-    def __init__(self, cited: Callable[[], Collection[str]], known: str) -> None:
-        self._cited, self._known = cited, known
+    def __init__(self, cited: Callable[[], Collection[str]], known: str, quoting: bool = False) -> None:
+        self._cited, self._known, self._quoting = cited, known, quoting
         self._pieces = _Pieces()
         self._in_line = False
 
@@ -208,7 +226,8 @@ class Filter:
 
     def _clean(self, piece: str) -> str:
         mark = WORD_JOINER if self._in_line else ""  # what stands in a line's middle begins no line
-        cleaned = text(mark + piece, self._cited(), self._known)[len(mark) :]
+        self._quoting = self._quoting and CODE not in piece  # half of a code span would turn all that follow inside out
+        cleaned = text(mark + piece, self._cited(), self._known, self._quoting)[len(mark) :]
         line = cleaned.rpartition("\n")
         begun = not re.fullmatch(BEGINS_LINE, line[2])
         self._in_line = begun or (self._in_line and not line[1])
