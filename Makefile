@@ -1,29 +1,42 @@
 # Each target installs what it needs, from the lock, into .venv. Needs Python 3.11 or newer, git and make.
 PYTHON ?= python3
-BIN := $(CURDIR)/.venv/bin
+BIN := .venv/bin
 DEMO := build/demo
 WAYS_IN := $(addprefix tests/test_,answers_in_files.py batch.py catalogue.py command_line.py docs.py hooks.py \
   hostile_answers.py prompts.py repository.py upgrade.py ways_in.py)
 # Trust what the machine trusts: institutions have proxies with certificates of their own.
 export UV_SYSTEM_CERTS := 1
-# Keep bytecode, whatever the machine says: without it every process compiles all that it imports again at each start.
-unexport PYTHONDONTWRITEBYTECODE
+# Where the machine's locale is missing or old, Python could not read a path with an accent.
+export LC_ALL := C.UTF-8
+# Variables of the machine that lead an install, an import, a commit or a connection elsewhere are not passed on; those
+# that say where packages come from, and how, are.
+ELSEWHERE := CONDA_% GIT_% PG% PIP_% PYTHON% UV_% VIRTUAL_ENV
+KEPT := PYTHON PYTHONIOENCODING PYTHONUNBUFFERED PYTHONUTF8 GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM GIT_CONFIG_SYSTEM \
+  PIP_CACHE_DIR PIP_CERT PIP_CLIENT_CERT PIP_CONFIG_FILE PIP_DEFAULT_TIMEOUT PIP_EXTRA_INDEX_URL PIP_FIND_LINKS \
+  PIP_INDEX_URL PIP_KEYRING_PROVIDER PIP_NO_CACHE_DIR PIP_NO_INDEX PIP_PROXY PIP_RETRIES PIP_TIMEOUT PIP_TRUSTED_HOST \
+  UV_CACHE_DIR UV_CONCURRENT_% UV_CONFIG_FILE UV_CREDENTIALS_DIR UV_DEFAULT_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS \
+  UV_HTTP_% UV_INDEX% UV_INSECURE_HOST UV_KEYRING_PROVIDER UV_LINK_MODE UV_NATIVE_TLS UV_NO_CACHE UV_NO_CONFIG \
+  UV_NO_INDEX UV_OFFLINE UV_REQUEST_TIMEOUT UV_SYSTEM_CERTS
+unexport $(filter-out $(KEPT),$(filter $(ELSEWHERE),$(.VARIABLES)))
+# An environment that was moved with its folder, or whose Python is gone, is made again.
+MOVED := $(shell test ! -e .venv/installed || $(BIN)/python -Ic 'import sys; sys.exit(sys.prefix != open(".venv/installed").read())' \
+  2>/dev/null || echo moved)
 
-.PHONY: demo test ways-in combo check batch lock docs matrix bench bench-choices clean
+.PHONY: demo test ways-in combo check batch lock choices matrix bench bench-choices clean moved
 
 demo: .venv/installed  ## generate the default chatbot, index its manual, answer one question
-	@rm -rf $(DEMO)
-	@$(BIN)/cookiecutter . --no-input --output-dir $(DEMO)
-	@PATH="$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(DEMO)/cired-chatbot demo
+	@rm -rf $(DEMO) 2>/dev/null || { echo "$(DEMO) is another user's: remove it as that user." >&2; exit 1; }
+	@$(BIN)/python -m cookiecutter . --no-input --default-config --output-dir $(DEMO)
+	@PATH="$$PWD/$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(DEMO)/cired-chatbot demo
 
-test: .venv/installed  ## render and test every combination
-	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
+test: .venv/installed  ## render and test every combination; some tests: make test TESTS=tests/test_hooks.py
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 ways-in: .venv/installed  ## test generation, files of answers, fleets, upgrades and docs alone
-	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 $(WAYS_IN)
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 $(WAYS_IN)
 
 combo: .venv/installed  ## test one combination alone: make combo VECTOR_DB=qdrant QUEUE=nats SECRETS=vault
-	@PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -v "tests/test_combinations.py::test_combination[$(VECTOR_DB)-$(QUEUE)-$(SECRETS)]"
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -v "tests/test_combinations.py::test_combination[$(VECTOR_DB)-$(QUEUE)-$(SECRETS)]"
 
 check: .venv/installed  ## lint and format of the template's own Python
 	@$(BIN)/ruff check hooks scripts tests benchmarks
@@ -35,9 +48,9 @@ batch: .venv/installed  ## a fleet of projects from files: make batch CONFIG=fle
 	@$(BIN)/python scripts/batch.py "$(CONFIG)" "$(OUT)" $(if $(JOBS),--jobs "$(JOBS)") $(if $(DRY_RUN),--dry-run) $(if $(JSON),--json)
 
 lock: .venv/installed  ## resolve all versions again (needs the network)
-	@PATH="$(BIN):$$PATH" $(BIN)/python scripts/lock.py
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python scripts/lock.py
 
-docs: .venv/installed  ## write the option tables of the pages from cookiecutter.json
+choices: .venv/installed  ## write cookiecutter.json's catalogue and the tables of the pages from the folders of templates/
 	@$(BIN)/python scripts/choices.py
 
 matrix: .venv/installed  ## record the last `make test` over all combinations in docs/matrix.md
@@ -54,10 +67,12 @@ bench-choices: .venv/installed  ## measure all vector databases and queues side 
 clean:
 	rm -rf .venv build
 
-# uv makes the environment in seconds; where there is none, pip brings it first.
-.venv/installed: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=…")'
-	@if command -v uv >/dev/null; then uv venv --quiet --clear --python $(PYTHON) .venv; \
-	  else $(PYTHON) -m venv --clear .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.13,<1"; fi
-	@PATH="$(BIN):$$PATH" VIRTUAL_ENV=.venv uv pip sync --quiet --require-hashes requirements.lock
-	@touch $@
+# uv fills the environment in seconds; where there is none, pip brings it first. The stamp says where all is in place.
+.venv/installed: requirements.lock $(MOVED)
+	@"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=…")'
+	@if uv --version >/dev/null 2>&1; then uv=uv && "$(PYTHON)" -m venv --clear --without-pip .venv; \
+	  else uv=$(BIN)/uv && "$(PYTHON)" -m venv --clear .venv && $(BIN)/python -m pip install --quiet --no-user --target= --prefix=.venv \
+	    --disable-pip-version-check "uv>=0.13,<1"; fi && \
+	  $$uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	@test -x $(BIN)/cookiecutter || { echo "Nothing was installed into .venv: is another target set in uv.toml?" >&2; exit 1; }
+	@$(BIN)/python -c 'import sys; open("$@", "w").write(sys.prefix)'

@@ -13,6 +13,18 @@ import subprocess
 import sys
 
 HEADER = "# Every package with its hashes, for every platform; `# for:` says which part of the project needs it.\n"
+SETTINGS = {
+    # One pack instead of a file an object, and no housekeeping: half the time.
+    "core.bigFileThreshold": 1,
+    "pack.compression": 0,
+    "gc.auto": 0,
+    "maintenance.auto": "false",
+    # Nothing that this machine would run at each commit, or leave out of it.
+    "core.hooksPath": os.devnull,
+    "core.excludesFile": os.devnull,
+    "init.defaultBranch": "main",
+}
+"""Of git, while it begins the project's history."""
 FACTORS = ("vector_db", "queue", "secrets_backend")
 
 
@@ -43,9 +55,19 @@ def write_locks(answers):
         pathlib.Path(path).write_text(HEADER + "".join(narrowed(text, parts)), encoding="utf-8", newline="\n")
 
 
-def asked(git, *arguments):
-    """What git answers to a question; empty when it has no answer."""
-    return subprocess.run([git, *arguments], capture_output=True, text=True, errors="replace").stdout.strip()
+def git(*arguments, settings=None):
+    """Run git on this folder and no other: one of git's own hooks, say, hands on the repository that it works for."""
+    kept = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in kept}
+    command = ["git"]
+    for name, value in {**SETTINGS, **(settings or {})}.items():
+        command += ["-c", f"{name}={value}"]
+    return subprocess.run([*command, *arguments], env=env, capture_output=True, text=True, errors="replace")
+
+
+def asked(folder, *arguments):
+    """What git answers to a question about a folder; empty when it has no answer."""
+    return git("-C", str(folder), *arguments).stdout.strip()
 
 
 def template_folder(answers):
@@ -58,17 +80,16 @@ def template_folder(answers):
 
 def origin(answers, folder):
     """Where the template can be had again, and its commit: `(address, commit)`; without git, None for the commit."""
-    git, typed = shutil.which("git"), answers["_template"]
+    typed = answers["_template"]
     local = pathlib.Path(os.environ.get("PWD", "."), typed)
     here = str(folder) if folder and typed == answers["_repo_dir"] else str(local) if local.exists() else typed
-    if not (folder and git and (folder / ".git").exists()):
+    if not (folder and shutil.which("git") and (folder / ".git").exists()):
         return here, None
-    inside = [git, "-C", str(folder)]
-    remote = asked(*inside, "config", "remote.origin.url")
-    published = "://" in remote and asked(*inside, "branch", "--remotes", "--contains", "HEAD")
+    remote = asked(folder, "config", "remote.origin.url")
+    published = "://" in remote and asked(folder, "branch", "--remotes", "--contains", "HEAD")
     if remote and (published or typed != answers["_repo_dir"]):
         here = re.sub(r"(?<=://)[^/@]*@", "", remote)  # a password has no place in the project
-    return here, asked(*inside, "rev-parse", "--verify", "HEAD") or None
+    return here, asked(folder, "rev-parse", "--verify", "HEAD") or None
 
 
 def record(answers, template, commit):
@@ -80,38 +101,33 @@ def record(answers, template, commit):
     pathlib.Path(".cruft.json").write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def identity(git, answers):
-    """Options that name the author whom git does not know: name and address each on its own."""
-    name = (
-        answers["author_name"].strip(" .,:;<>\"\\'") or answers["project_slug"]
-    )  # git keeps nothing else of such a name
-    for key, value in (("user.name", name), ("user.email", answers["author_email"])):
-        if not asked(git, "config", key):
-            yield from ("-c", f"{key}={value}")
+def author(answers):
+    """Whoever git knows; what it does not know of them is taken from the answers."""
+    unknown = [name for name in ("name", "email") if not git("config", f"user.{name}").stdout.strip()]
+    named = {f"user.{name}": answers[f"author_{name}"] for name in unknown}
+    if not named.get("user.name", "x").strip(" .,:;<>\"\\'"):  # git keeps nothing of such a name
+        named["user.name"] = answers["project_slug"]
+    return named
 
 
 def begin_history(answers):
-    """A repository with one commit, by the author that git knows or else the one who was named in the answers."""
-    git = shutil.which("git")
-    if git is None:
-        return warn("git is not installed, so the project has no history yet.")
+    """A repository with one commit, unless the project is part of one that is there already."""
+    if shutil.which("git") is None:
+        print("warning: git is not installed, so the project has no history yet.", file=sys.stderr)
+        return
     if pathlib.Path(".git").exists():
-        return None  # generated anew over an older project: its owner commits
-    if asked(git, "rev-parse", "--is-inside-work-tree") == "true":
-        return warn("the project lies in another repository, so it has no history of its own: commit it there.")
-    # One pack instead of a file an object, and no housekeeping: half the time.
-    fast = ("core.bigFileThreshold=1", "pack.compression=0", "gc.auto=0", "maintenance.auto=false")
-    options = [*(word for setting in fast for word in ("-c", setting)), *identity(git, answers)]
-    commit = "commit --quiet --no-verify --no-gpg-sign --message=Generate"  # whatever the owner's hooks and keys are
-    for command in ("init --initial-branch=main", "add --all", commit):
-        done = subprocess.run([git, *options, *command.split()], capture_output=True, text=True, errors="replace")
-        if done.returncode:
-            return warn(f"no history yet, since git {command.split()[0]} said: {done.stderr.strip()}")
-    return None
-
-
-def warn(sentence):
-    print(f"warning: {sentence}", file=sys.stderr)
+        return  # generated anew over an older project: its owner commits
+    around = git("rev-parse", "--show-toplevel")
+    if not around.returncode and git("check-ignore", "--quiet", ".").returncode:
+        print(f"The project is part of the repository {around.stdout.strip()}: commit it there.", file=sys.stderr)
+        return
+    done = git("init")
+    if not done.returncode:
+        done = git("add", "--all")
+    if not done.returncode:
+        done = git("commit", "--quiet", "--no-gpg-sign", "--message=Generate", settings=author(answers))
+    if done.returncode:
+        print(f"warning: no history yet, since git said: {done.stderr.strip()}", file=sys.stderr)
 
 
 NEXT = """
@@ -130,7 +146,7 @@ def finish(answers, template, commit):
             record(answers, template, commit)
         begin_history(answers)
     except OSError as error:
-        warn(f"the project is complete but not finished: {error}")
+        print(f"warning: the project is complete but not finished: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ import re
 import sys
 import unicodedata
 
+import cookiecutter
+
+OLDEST = (2, 3)
+"""The first cookiecutter that finds what is kept in templates/, and tells its version right."""
 LENGTHS = {"project_name": 80, "description": 200, "author_name": 100, "author_email": 98}
 """Each text, and how long it may be: the bot's settings take a name of 80 characters and a contact of 200."""
 ATOM = r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -20,6 +24,15 @@ TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Controls that turn the order of characters around: a line of a file would read other than it is."""
 WINDOWS = {"con", "prn", "aux", "nul"} | {f"{device}{digit}" for device in ("com", "lpt") for digit in range(10)}
 """Devices: no folder may have such a name there."""
+
+
+def too_old():
+    """What is wrong with the program that generates, whose Python this is; None when nothing is."""
+    version = cookiecutter.__version__
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        return f"cookiecutter {version} is too old, {oldest} or newer is needed: pipx install cookiecutter."
+    return None
 
 
 def problem(answers, questions=None, dependencies=frozenset()):
@@ -113,6 +126,6 @@ def refusal(answers):
 if __name__ == "__main__":
     ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
     sys.stderr.reconfigure(errors="backslashreplace")
-    sentence = refusal(ANSWERS)
+    sentence = too_old() or refusal(ANSWERS)
     if sentence:
         sys.exit(f"Nothing was generated: {sentence}")

@@ -1,16 +1,19 @@
-"""Write the tables of README.md, docs/choices.md and docs/matrix.md (`make docs`); `--check` compares.
+"""Write what comes from the folders of templates/ (`make choices`); `--check` compares.
 
-What stands between the two markers of a page is generated from cookiecutter.json, the rest is written by hand.
+cookiecutter.json   the choices of each factor, their labels and their entries in `_catalog`; the rest is kept
+README.md, docs/    what stands between the two markers of a page: tables of all choices, and what is said of each
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import catalogue
 import matrix
 
 ROOT = Path(__file__).parents[1]
@@ -63,10 +66,25 @@ def factors(context: dict[str, Any]) -> Iterator[str]:
         yield f"| `{factor}` | {', '.join(context[factor])} |"
 
 
+def comparison(factor: str, context: dict[str, Any]) -> Iterator[str]:
+    """A table of what sets the choices of one factor apart, then a section for each."""
+    said = catalogue.choices(factor)
+    yield matrix.row("Choice", *said[context[factor][0]]["comparison"])
+    yield matrix.row(*["---"] * (1 + len(said[context[factor][0]]["comparison"])))
+    for choice in context[factor]:
+        yield matrix.row(f"`{choice}`", *map(cell, said[choice]["comparison"].values()))
+    for choice in context[factor]:
+        notes = catalogue.folder(factor, choice).joinpath("notes.md").read_text("utf-8")
+        yield f"\n## `{choice}`\n\n{notes.strip()}"
+
+
 PAGES: dict[Path, Callable[[dict[str, Any]], Iterator[str]]] = {
     ROOT / "README.md": factors,
     ROOT / "docs" / "choices.md": tables,
     ROOT / "docs" / "matrix.md": matrix.tables,
+    ROOT / "docs" / "queues.md": functools.partial(comparison, "queue"),
+    ROOT / "docs" / "secrets.md": functools.partial(comparison, "secrets_backend"),
+    ROOT / "docs" / "vector-databases.md": functools.partial(comparison, "vector_db"),
 }
 
 
@@ -77,15 +95,20 @@ def rendered(page: str, lines: Iterator[str]) -> str:
     return f"{before}{BEGIN}\n{chr(10).join(lines)}\n\n{END}{after}"
 
 
+def generated() -> dict[Path, str]:
+    """All files with a generated part, and what they should hold."""
+    file = ROOT / "cookiecutter.json"
+    context = catalogue.complete(json.loads(file.read_text("utf-8")))
+    pages = {path: rendered(path.read_text("utf-8"), lines(context)) for path, lines in PAGES.items()}
+    return {file: json.dumps(context, indent=2, ensure_ascii=False) + "\n", **pages}
+
+
 def main(arguments: list[str]) -> None:
-    context = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
-    for path, lines in PAGES.items():
-        page = path.read_text("utf-8")
-        new = rendered(page, lines(context))
+    for path, text in generated().items():
         if "--check" not in arguments:
-            path.write_text(new, "utf-8")
-        elif new != page:
-            sys.exit(f"{path.name} does not say what cookiecutter.json and docs/matrix.json hold: run `make docs`.")
+            path.write_text(text, "utf-8")
+        elif text != path.read_text("utf-8"):
+            sys.exit(f"{path.relative_to(ROOT)} does not say what templates/ and docs/ hold: run `make choices`.")
 
 
 if __name__ == "__main__":

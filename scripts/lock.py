@@ -19,11 +19,18 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+import catalogue
+
 ROOT = Path(__file__).parents[1]
 SKELETON = ROOT / "{{cookiecutter.project_slug}}"
 UNION = SKELETON / "requirements-dev.lock"
-FACTORS = ("vector_db", "queue", "secrets_backend")
+FACTORS = tuple(catalogue.FOLDERS)
 PYTHON = "3.11"
+OVERRIDES = (
+    "onnxruntime>=1.27,<2; sys_platform == 'linux' or (sys_platform == 'darwin' and platform_machine == 'arm64')",
+)
+"""What is asked of a package whoever asks for it. Chroma's client wants ONNX Runtime everywhere, for an embedder that
+the chatbot does not use; there is no wheel of it for Macs with Intel processors, where every project would fail."""
 
 
 def parts() -> dict[str, list[str]]:
@@ -43,11 +50,13 @@ def parts() -> dict[str, list[str]]:
 
 def compile(requirements: list[str], *options: str) -> str:
     """What uv resolves the requirements to, for every platform, as the text of a requirements file."""
-    with tempfile.NamedTemporaryFile("w", suffix=".in", encoding="utf-8") as file:
-        file.write("\n".join(requirements))
-        file.flush()
+    with tempfile.TemporaryDirectory() as folder:
+        asked, overrides = Path(folder, "asked.in"), Path(folder, "overrides.txt")
+        asked.write_text("\n".join(requirements), "utf-8")
+        overrides.write_text("\n".join(OVERRIDES), "utf-8")
         command = ["uv", "pip", "compile", "--quiet", "--universal", "--no-header", "--python-version", PYTHON]
-        done = subprocess.run([*command, *options, file.name], capture_output=True, text=True, cwd=ROOT)
+        command += ["--override", str(overrides), *options, str(asked)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         sys.exit(f"uv cannot resolve the requirements:\n{done.stderr}")
     return done.stdout

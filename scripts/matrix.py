@@ -1,6 +1,6 @@
-"""The tables of docs/matrix.md: `make matrix` records the last run over all combinations, `make docs` writes them.
+"""The tables of docs/matrix.md: `make matrix` records the last run over all combinations, `make choices` writes them.
 
-build/combinations.json and build/conformance.json, which `make test` leaves, become docs/matrix.json, which is
+build/combinations.json, conformance.json and run.json, which `make test` leaves, become docs/matrix.json, which is
 committed. The page is made of that, of cookiecutter.json and of the lock, so it is the same on every machine.
 """
 
@@ -16,9 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import catalogue
+
 ROOT = Path(__file__).parents[1]
-FACTORS = ("vector_db", "queue", "secrets_backend")
+FACTORS = tuple(catalogue.FOLDERS)
 COMBINATIONS, CONFORMANCE = ROOT / "build" / "combinations.json", ROOT / "build" / "conformance.json"
+RUN = ROOT / "build" / "run.json"
+RUNS = 10
+"""So many runs are remembered: a test that failed at first in one of them gets no second attempt."""
 RECORD = ROOT / "docs" / "matrix.json"
 LOCK = ROOT / "{{cookiecutter.project_slug}}" / "requirements-dev.lock"
 NONE = "–"
@@ -49,12 +54,36 @@ def outcome(recorded: dict[str, Any], context: dict[str, Any]) -> Iterator[str]:
     when = f"on {recorded['date']} with Python {recorded['python']}"
     minutes = sum(each["cpu"] for each in every) / 60
     yield f"{len(every) - len(failed)} of {len(every)} combinations passed {when}, in {minutes:.0f} core minutes."
+    if "minutes" in recorded:
+        yield f"All of `make test` took {recorded['minutes']} minutes on {recorded['cores']} cores."
+    for reason, number in recorded.get("missing", {}).items():
+        yield f"{number} tests were skipped: {reason}"
     yield f"\nFailed: {', '.join(failed)}.\n" if failed else ""
+    if "repeated" in recorded:
+        yield from second_attempts(recorded["repeated"])
     yield row("Passed, of all secrets backends", *context["queue"])
     yield row(*["---"] * (1 + len(context["queue"])))
     for vector_db in context["vector_db"]:
         counts = (passed(every, vector_db=vector_db, queue=queue) for queue in context["queue"])
         yield row(f"`{vector_db}`", *counts)
+
+
+def second_attempts(runs: list[dict[str, list[str]]]) -> Iterator[str]:
+    """Which tests of the generated projects failed and then passed: in this run, and in those before it."""
+    number = len(runs)
+    if not any(runs):
+        yield f"No test took two attempts to pass, in {'this run' if number < 2 else f'the last {number} runs'}.\n"
+        return
+    yield "Failed at first, and passed when run again alone:\n"
+    for test in sorted(set().union(*runs)):
+        places = ", ".join(runs[0].get(test, [])) or "earlier"
+        yield f"- `{test}`: {sum(test in run for run in runs)} of {number} runs; {places}"
+    yield ""
+
+
+def repeated_lately() -> set[str]:
+    """The tests that took two attempts in one of the runs that are on record."""
+    return set().union(*json.loads(RECORD.read_text("utf-8")).get("repeated", [])) if RECORD.is_file() else set()
 
 
 def passed(every: list[dict[str, Any]], **answers: str) -> str:
@@ -83,20 +112,27 @@ def package(requirement: str, versions: dict[str, list[str]]) -> str:
 
 def last_run(context: dict[str, Any]) -> dict[str, Any]:
     """The record of the last `make test`; exits with a sentence when it did not look at everything."""
-    for file in (COMBINATIONS, CONFORMANCE):
+    for file in (COMBINATIONS, CONFORMANCE, RUN):
         if not file.is_file():
             sys.exit(f"There is no {file.relative_to(ROOT)}: run `make test` first.")
     found = json.loads(COMBINATIONS.read_text("utf-8"))
     expected = sorted(itertools.product(*(context[factor] for factor in FACTORS)))
     if sorted(tuple(each["combination"][factor] for factor in FACTORS) for each in found) != expected:
         sys.exit(f"The last run looked at {len(found)} of {len(expected)} combinations: run `make test` first.")
+    repeated: dict[str, list[str]] = {}
+    run = json.loads(RUN.read_text("utf-8"))
+    for each in run["repeated"]:
+        repeated.setdefault(each["test"], []).append(each["project"])
+    earlier = json.loads(RECORD.read_text("utf-8")).get("repeated", []) if RECORD.is_file() else []
     return {
         "date": f"{datetime.fromtimestamp(COMBINATIONS.stat().st_mtime, UTC):%Y-%m-%d}",
         "python": ".".join(platform.python_version_tuple()[:2]),
+        **{key: run[key] for key in ("minutes", "cores", "missing")},
         "combinations": [
             each["combination"] | {key: each.get(key, 0) for key in ("passed", "tests", "cpu")} for each in found
         ],
         "conformance": json.loads(CONFORMANCE.read_text("utf-8")),
+        "repeated": [repeated, *earlier][:RUNS],
     }
 
 

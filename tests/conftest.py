@@ -11,18 +11,20 @@ import subprocess
 import tempfile
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import catalogue
 import pytest
 
 ROOT = Path(__file__).parents[1]
 CONTEXT: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
 CATALOG: dict[str, Any] = CONTEXT["_catalog"]
-FACTORS = {"vector_db": "vector_store", "queue": "queue", "secrets_backend": "secrets"}
-"""Each factor choice and the folder of its adapters under templates/."""
+FACTORS = catalogue.FOLDERS
+"""Each factor choice, and its folder under templates/: the name of the chosen module too."""
 SKELETON = ROOT / "{{cookiecutter.project_slug}}"
 RESULTS = ROOT / "build"
 """Where the last run's findings are kept."""
@@ -31,16 +33,13 @@ COMBINATIONS = [
     dict(zip(FACTORS, choices, strict=True)) for choices in itertools.product(*(CONTEXT[name] for name in FACTORS))
 ]
 OTHERS = {"corpus": "hal", "language": "fr"}
+STEPS = {"vector_db": 1, "queue": 3, "secrets_backend": 1}
 COVERING = [
-    {name: CONTEXT[name][row % len(CONTEXT[name])] for name in FACTORS} | (OTHERS if row % 2 else {})
+    {name: CONTEXT[name][row * step % len(CONTEXT[name])] for name, step in STEPS.items()} | (OTHERS if row % 2 else {})
     for row in range(max(len(CONTEXT[name]) for name in FACTORS))
 ]
-"""Few combinations in which each choice occurs: for what takes minutes."""
-
-
-def failures(output: str) -> list[str]:
-    """What a run of pytest says at its end of the tests that failed: a line each."""
-    return [line[:300] for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+"""Few combinations in which each choice occurs, for what takes minutes; the first two need no server that a machine
+might not have."""
 
 
 def spelled(answers: dict[str, str]) -> str:
@@ -48,11 +47,18 @@ def spelled(answers: dict[str, str]) -> str:
 
 
 def cases(combinations: list[dict[str, str]], purpose: str) -> list[Any]:
-    """Parameters that keep all tests of one combination in one process, so that it is baked there and nowhere else."""
+    """Parameters that keep all tests of one combination in one process, so that it is baked there and nowhere else.
+
+    And near those that differ in their secrets only: what was installed, compiled and typed for one serves the next.
+    """
     return [
-        pytest.param(answers, id=spelled(answers), marks=pytest.mark.xdist_group(f"{purpose}-{spelled(answers)}"))
+        pytest.param(answers, id=spelled(answers), marks=pytest.mark.xdist_group(f"{purpose}-{neighbours(answers)}"))
         for answers in combinations
     ]
+
+
+def neighbours(answers: dict[str, str]) -> str:
+    return "-".join(answers[name] for name in FACTORS if name != "secrets_backend")
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,10 @@ class Progress:
         self.checked: list[dict[str, Any]] = []
         self.conformance: dict[str, dict[str, list[Any]]] = {}
         """By factor and choice: how many tests passed, and what against."""
+        self.repeated: list[dict[str, str]] = []
+        """The tests of generated projects that passed at the second attempt only, and where."""
+        self.missing: Counter[str] = Counter()
+        """Why tests were skipped, here and in generated projects, and how many."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         found = dict(report.user_properties)
@@ -97,8 +107,12 @@ class Progress:
             name, outcome = spelled(found["combination"]), "passed" if report.passed else "FAILED"
             of = len(COMBINATIONS)
             self._terminal.write_line(f"\n[{len(self.checked)}/{of}] {name} {outcome}, {found.get('seconds', '-')} s")
-        for line in found.get("repeated", ()) if report.when == "call" else ():
-            self._terminal.write_line(f"\n{report.nodeid}: run once more, alone: {line}")
+        if report.when == "call":
+            project = report.nodeid.partition("[")[2].partition("]")[0]
+            self.repeated += [{"test": test, "project": project} for test in found.get("repeated", ())]
+            self.missing.update(found.get("missing", {}))
+        if report.skipped and isinstance(report.longrepr, tuple):
+            self.missing[report.longrepr[2].removeprefix("Skipped: ")] += 1
         if report.failed:  # at once: a run that is stopped must have said what was wrong
             self._terminal.write_line(f"\n{report.nodeid} FAILED\n{report.longreprtext[-8000:]}")
         if report.passed and "conformance" in found:
@@ -122,6 +136,18 @@ class Progress:
                     self._terminal.write_line(f"{factor:<16}{choice:<10}{number:>4} passed   {against}")
             numbers = {factor: {c: found[0] for c, found in each.items()} for factor, each in self.conformance.items()}
             (RESULTS / "conformance.json").write_text(json.dumps(numbers, indent=1), "utf-8")
+        if self.checked or self.conformance:
+            took = {"minutes": round((time.monotonic() - self._began) / 60), "cores": os.cpu_count()}
+            run = took | {"repeated": self.repeated, "missing": self.missing}
+            (RESULTS / "run.json").write_text(json.dumps(run, indent=1), "utf-8")
+        self._say("not installed here, so skipped", [f"{n:>4} tests: {why}" for why, n in self.missing.items()])
+        again = [f"{each['test']} in {each['project']}" for each in self.repeated]
+        self._say(f"{len(again)} FAILED AT FIRST and passed at the second attempt: mend them", again, red=True)
+
+    def _say(self, title: str, lines: list[str], **style: bool) -> None:
+        if lines:
+            self._terminal.section(title, "!" if style else "=", **style)
+            self._terminal.write_line("\n".join(lines))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -134,6 +160,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     terminal = session.config.pluginmanager.getplugin("terminalreporter")
     if os.environ.get("CI") and terminal is not None and terminal.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All that this run writes outside the checkout is in one folder, which goes with it: cookiecutter alone leaves a
+    file for each hook, and remembers answers in the home folder. And git, whoever starts it, works where it is started.
+    """
+    identity = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM")
+    for name in [name for name in os.environ if name.startswith("GIT_") and name not in identity]:
+        del os.environ[name]
+    if hasattr(config, "workerinput"):
+        return  # has the folder from the process that started it
+    folder = Path(tempfile.mkdtemp(prefix="template-"))
+    config.add_cleanup(functools.partial(shutil.rmtree, folder, ignore_errors=True))
+    config_file = folder / "cookiecutter.yaml"
+    config_file.write_text("".join(f'{name}_dir: "{folder / name}"\n' for name in ("replay", "cookiecutters")), "utf-8")
+    os.environ |= {"TMPDIR": str(folder), "COOKIECUTTER_CONFIG": str(config_file)}
+    tempfile.tempdir = None  # read again
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -162,11 +205,8 @@ def bake(cookies_session: Any) -> Callable[..., BakedProject]:
 
 @pytest.fixture
 def copy(bake: Callable[..., BakedProject]) -> Iterator[Callable[..., BakedProject]]:
-    """The same, in a copy that the test may change, and run.
-
-    Not in pytest's own folder: as root, PostgreSQL runs as another user, to whom each pytest that starts closes it.
-    """
-    with tempfile.TemporaryDirectory(prefix="chatbot-", ignore_cleanup_errors=True) as folder:
+    """The same, in a copy that the test may change, and run; at a path as people have them."""
+    with tempfile.TemporaryDirectory(prefix="L'été, my projects ", ignore_cleanup_errors=True) as folder:
 
         def copied(**answers: str) -> BakedProject:
             return BakedProject(Path(shutil.copytree(bake(**answers).path, Path(folder, "project"))))
@@ -183,16 +223,18 @@ def project(request: pytest.FixtureRequest, bake: Callable[..., BakedProject]) -
 @pytest.fixture(params=cases(COVERING, "run"))
 def fresh(request: pytest.FixtureRequest, copy: Callable[..., BakedProject]) -> BakedProject:
     """A copy of a few combinations that hold each choice, for what takes minutes."""
-    absent = missing(request.param)
-    if absent:
+    for name in missing(request.param):
         give_up = pytest.fail if os.environ.get("CI") else pytest.skip
-        give_up(f"{', '.join(absent)} is not installed, which {spelled(request.param)} needs")
+        needed = f"{spelled(request.param)} needs it"
+        give_up(f"{name} is not installed: install it (Debian, Ubuntu: apt install {name}); {needed}.")
     return copy(**request.param)
 
 
 def missing(answers: dict[str, str]) -> list[str]:
-    """The servers of these choices that no package brings and that this machine does not have."""
-    entries = [CATALOG[factor][answers[factor]] for factor in ("vector_db", "queue")]
-    programs = {entry["process"].split()[0]: entry["environ"].get("PATH", "") for entry in entries if entry["apt"]}
-    places = os.environ["PATH"]
-    return [name for name, path in programs.items() if not shutil.which(name, path=f"{path}{os.pathsep}{places}")]
+    """The Debian packages of the servers of these choices that no wheel brings and this machine does not have."""
+    found = []
+    for entry in (CATALOG[factor][answers[factor]] for factor in ("vector_db", "queue")):
+        places = f"{entry['environ'].get('PATH', '')}{os.pathsep}{os.environ['PATH']}"
+        if entry["apt"] and not shutil.which(entry["process"].split()[0], path=places):
+            found += entry["apt"]
+    return found

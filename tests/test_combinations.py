@@ -1,35 +1,38 @@
 """Every combination as its owner gets it: its own environment from its own lock, its imports, types and own tests.
 
-Downloads, compiled bytecode and mypy's cache are shared, environments are not: each is made from nothing. Projects and
-environments are made at the same path one after the other, and a file's time is made of its content, so that what was
-compiled or checked of the same content is found again, and of another is not. A failure names the combination, the
-step, and the command that repeats it alone.
+Combinations come one after the other to the same path, and so do their environments: a lock takes out what the one
+before it had more, puts in what is missing, and the first step looks that nothing else is there. Downloads, compiled
+bytecode and mypy's cache are shared; a file's time is made of its content, so that what was compiled or checked of the
+same content is found again, and of another is not. A failure names the combination, the step, and the command that
+repeats it alone.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import shutil
 import subprocess
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, BakedProject, clean_environment, failures
+from conftest import COVERING, ROOT, BakedProject, clean_environment, spelled
+from own_tests import own_tests
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROBE = Path(__file__).with_name("probe.py")
-OWN_TESTS = ["tests/unit", "tests/twelve_factors"]
-"""What needs no server: the unit tests, and that web, worker and scheduler boot and stop. Those marked slow, which know
-nothing of the choices, run with the conformance tests, in the few combinations that hold each choice."""
+OWN_TESTS = ["tests/chosen", "tests/twelve_factors"]
+"""What a choice touches and needs no server: settings, adapters, manual, deployment files, and that web, worker and
+scheduler boot and stop. The rest is the same in every project, byte by byte (test_render.py), so test_first_run.py
+runs it in the few combinations that hold each choice."""
 
 
 def placed(project: BakedProject, path: Path) -> BakedProject:
@@ -45,20 +48,25 @@ def placed(project: BakedProject, path: Path) -> BakedProject:
 class Environment:
     """A virtual environment for one project, and what runs in it."""
 
-    def __init__(self, project: BakedProject, shared: Path) -> None:
+    def __init__(self, project: BakedProject, shared: Path, typed: Path, covering: bool) -> None:
         self.project = placed(project, shared / "project")
+        self.covering = covering
+        self._types, self._typed = shared / "mypy", typed
+        if typed.exists() and not self._types.exists():
+            shutil.copytree(typed, self._types)
         self._path = path = shared / "environment"
         self._environ = {
             **clean_environment(),
             "PATH": f"{path / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.project.path / "src"),
             "PYTHONPYCACHEPREFIX": str(shared / "bytecode"),
-            "MYPY_CACHE_DIR": str(shared / "mypy"),
+            "MYPY_CACHE_DIR": str(self._types),
         }
-        self.run("uv", "venv", "--quiet", "--clear", str(path))
+        if not path.exists():
+            self.run("uv", "venv", "--quiet", str(path))
 
     def install(self, lock: str) -> None:
-        """Exactly what the lock names, checked against its hashes."""
+        """Exactly what the lock names, checked against its hashes; what else was there goes."""
         python = str(self._path / "bin" / "python")
         self.run("uv", "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock)
 
@@ -70,6 +78,13 @@ class Environment:
             raise AssertionError(f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
+    def hand_on_types(self) -> None:
+        """To the other processes of this run, once: the first mypy takes as long as ten others."""
+        if not self._typed.exists():
+            copy = shutil.copytree(self._types, self._typed.with_name(f"mypy-{os.getpid()}"))
+            with suppress(OSError):  # another process was faster
+                copy.rename(self._typed)
+
     def installed(self) -> dict[str, Distribution]:
         (site,) = self._path.glob("lib/python*/site-packages")
         return {canonicalize_name(found.name): found for found in distributions(path=[str(site)])}
@@ -80,10 +95,20 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shared")
 
 
+@pytest.fixture(scope="session")
+def typed(shared: Path, request: pytest.FixtureRequest) -> Path:
+    """Where all processes of this run find what mypy knows already, once one of them has left it there."""
+    one_of_many = hasattr(request.config, "workerinput")
+    return shared.parents[1 if one_of_many else 0] / "mypy"
+
+
 @pytest.fixture
-def environment(project: BakedProject, shared: Path, request: pytest.FixtureRequest) -> Iterator[Environment]:
+def environment(
+    project: BakedProject, shared: Path, typed: Path, request: pytest.FixtureRequest
+) -> Iterator[Environment]:
+    covering = request.node.callspec.id in map(spelled, COVERING)
     try:
-        yield Environment(project, shared)
+        yield Environment(project, shared, typed, covering)
     except AssertionError as error:
         pytest.fail(f"no environment\n{error}")
 
@@ -113,7 +138,8 @@ def runtime_lock_is_exact(environment: Environment) -> None:
 
 
 def every_module_imports(environment: Environment) -> None:
-    found = json.loads(environment.run("python", str(PROBE)))
+    """And what functions import is there. In the few that hold each choice it is imported too, which takes seconds."""
+    found = json.loads(environment.run("python", str(PROBE), *(["--import"] if environment.covering else [])))
     assert found["missing"] == []
     assert found["modules"] >= 25
 
@@ -121,21 +147,14 @@ def every_module_imports(environment: Environment) -> None:
 def types_are_right(environment: Environment) -> None:
     environment.install("requirements-dev.lock")
     environment.run("mypy")
+    environment.hand_on_types()
 
 
 def own_tests_pass(environment: Environment) -> dict[str, Any]:
-    """How many there are, and which were run once more, alone: a busy machine may have been too slow for them."""
-    repeated: list[str] = []
-    command = ["python", "-m", "pytest", "-q", "-m", "not services and not slow"]
-    try:
-        output = environment.run(*command, *OWN_TESTS)
-    except AssertionError as error:
-        output = str(error)
-        repeated = failures(output)
-        environment.run(*command, "--last-failed", *OWN_TESTS)
-    (summary,) = re.findall(r"^=*\s?(?:\d+ failed, )?\d+ passed.* in .*$", output, re.M)
-    assert "skipped" not in summary, output
-    return {"tests": int(re.search(r"(\d+) passed", summary)[1]), "repeated": repeated}
+    """How many there are, and which took two attempts. They need no program but Python and git, so none is skipped."""
+    found = own_tests(environment.run, "python", "-m", "pytest", "-q", "-m", "not services and not slow", *OWN_TESTS)
+    assert found.missing == {}, found.output
+    return {"tests": found.passed, "repeated": found.repeated}
 
 
 STEPS: list[Callable[[Environment], dict[str, Any] | None]] = [

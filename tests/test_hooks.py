@@ -68,36 +68,6 @@ def test_a_console_that_cannot_show_the_name_does_not_cost_the_project(tmp_path)
     assert (tmp_path / "chat-bot" / "README.md").read_text("utf-8").startswith("# Чат бот")
 
 
-@pytest.mark.parametrize("own", ["user.email", "user.name"])
-def test_in_another_repository_none_is_begun_and_the_outer_one_can_add_it(own, tmp_path):
-    def git(*arguments):
-        command = ["git", "-C", str(tmp_path), *arguments]
-        return subprocess.run(command, env=clean_environment(), check=True, capture_output=True, text=True).stdout
-
-    git("init", "--quiet")
-    git("config", own, "someone")
-    nobody = {"HOME": str(tmp_path / "home"), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    done = generate(tmp_path, **nobody)
-    assert done.returncode == 0, done.stderr
-    assert "warning: the project lies in another repository" in done.stderr
-    git("add", ".")
-    assert "cired-chatbot/pyproject.toml" in git("ls-files").splitlines()
-
-
-@pytest.mark.parametrize(
-    ("known", "log"), [("user.name=Bob", "Bob <ada@example.org>"), ("user.email=b@x.org", "Ada <b@x.org>")]
-)
-def test_name_and_address_of_the_first_commit_are_taken_each_on_its_own(known, log, tmp_path):
-    config = tmp_path / "config"
-    section, value = known.split(".", 1)
-    config.write_text(f"[{section}]\n{value}\nuseConfigOnly = true\n", "utf-8")
-    some = {"HOME": str(tmp_path), "GIT_CONFIG_GLOBAL": str(config), "GIT_CONFIG_SYSTEM": os.devnull}
-    done = generate(tmp_path, "author_name=Ada", "author_email=ada@example.org", **some)
-    assert "warning" not in done.stderr
-    command = ["git", "-C", str(tmp_path / "cired-chatbot"), "log", "--format=%an <%ae>"]
-    assert subprocess.run(command, capture_output=True, text=True).stdout.strip() == log
-
-
 def test_an_author_of_whom_git_keeps_nothing_does_not_cost_the_history(tmp_path):
     nobody = {"HOME": str(tmp_path), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     assert "warning" not in generate(tmp_path, "author_name=\"\\'", **nobody).stderr

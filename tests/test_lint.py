@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 
 import kubernetes_validate
@@ -31,10 +32,16 @@ def test_compose_is_valid(project, compose_schema):
     assert [error.message for error in compose_schema.iter_errors(yaml.safe_load(project.read(COMPOSE)))] == []
 
 
+@functools.cache
+def validated(text):
+    """Raises for what the API would refuse. The same manifests are looked at once a session."""
+    for manifest in filter(None, yaml.safe_load_all(text)):
+        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
 def test_kubernetes_manifests_are_valid(project):
     for name in ("base/chatbot.yaml", "with-services/services.yaml"):
-        for manifest in filter(None, yaml.safe_load_all(project.read(f"deploy/kubernetes/{name}"))):
-            kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+        validated(project.read(f"deploy/kubernetes/{name}"))
 
 
 @pytest.mark.parametrize("overlay", ["base", "with-services"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import filecmp
 import re
 import shutil
 import subprocess
@@ -10,26 +10,22 @@ import sys
 import tempfile
 from pathlib import Path
 
+import catalogue
+import choices
 import pytest
 from conftest import ROOT, clean_environment
+from test_first_run import TOUCHED
 
-TOY = Path(__file__).with_name("toy.py")
+TOY = Path(__file__).with_name("toy")
 LOCAL = (".git", ".venv", "build", ".*cache", "__pycache__")
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy with one entry, one label and one file more, and the tables of its pages written again."""
+    """A copy with one folder more, and what is generated from the folders written again."""
     copy = tmp_path_factory.mktemp("toy") / "template"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LOCAL))
-    file = copy / "cookiecutter.json"
-    context = json.loads(file.read_text("utf-8"))
-    factor = context["_catalog"]["vector_db"]
-    factor["toy"] = {**factor["pgvector"], "about": "a toy"}
-    context["vector_db"].append("toy")
-    context["__prompts__"]["vector_db"]["toy"] = "toy             a toy"
-    file.write_text(json.dumps(context, indent=2, ensure_ascii=False), "utf-8")
-    shutil.copy(TOY, copy / "templates" / "vector_store" / "toy.py")
+    shutil.copytree(TOY, copy / "templates" / "vector_store" / "toy")
     subprocess.run([sys.executable, "scripts/choices.py"], cwd=copy, check=True)
     return copy
 
@@ -38,6 +34,17 @@ def run(folder: Path, *command: str) -> str:
     done = subprocess.run(command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+@pytest.mark.xdist_group("toy")
+def test_it_is_one_folder_and_what_make_choices_writes(template: Path) -> None:
+    files = {path.relative_to(template) for path in template.rglob("*.*") if "__pycache__" not in path.parts}
+    same = {file for file in files if (ROOT / file).is_file() and filecmp.cmp(template / file, ROOT / file, False)}
+    changed = {file for file in files - same if (template / file).is_file()}
+    folder = {file for file in changed if file.is_relative_to("templates/vector_store/toy")}
+    written = {path.relative_to(ROOT) for path in choices.generated()}
+    assert len(folder) == len(catalogue.FILES)
+    assert changed - folder - written == set()
 
 
 @pytest.mark.xdist_group("toy")
@@ -62,6 +69,6 @@ def test_its_project_passes_the_tests_on_real_services(template: Path) -> None:
         run(template, sys.executable, "-m", "cookiecutter", ".", "--no-input", "-o", out, "vector_db=toy")
         project = Path(out, "cired-chatbot")
         run(project, "make", ".venv/installed")
-        output = run(project, ".venv/bin/python", "-m", "pytest", "-m", "services and not slow")
+        output = run(project, ".venv/bin/python", "-m", "pytest", "-m", "services and not slow", *TOUCHED)
     assert re.search(r"^vector_db +toy +\d+ passed, 0 failed, 0 skipped ", output, re.M)
     assert int(re.search(r"^=+ (\d+) passed", output, re.M)[1]) > 70

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CATALOG, CONTEXT, FACTORS, ROOT
+from conftest import CATALOG, CONTEXT, FACTORS, ROOT, SKELETON
 
 CHOSEN_FILES = {
     ".cruft.json",
@@ -26,12 +28,13 @@ CHOSEN_FILES = {
     "requirements-dev.lock",
     "requirements.lock",
     "services/services.toml",
-    "src/chatbot/adapters/queue.py",
-    "src/chatbot/adapters/secrets.py",
-    "src/chatbot/adapters/vector_store.py",
+    "src/chatbot/chosen/queue.py",
+    "src/chatbot/chosen/schemes.toml",
+    "src/chatbot/chosen/secrets.py",
+    "src/chatbot/chosen/vector_store.py",
 }
 """The only files that may differ between combinations."""
-SERVERS = {f"services/{e['server']}" for factor in ("vector_db", "secrets_backend") for e in CATALOG[factor].values()}
+SERVERS = {f"services/{entry['server']}" for factor in FACTORS for entry in CATALOG[factor].values()}
 """Development servers that no package brings: only the projects that use one have it."""
 
 BRACES = (".py", ".mako", "grafana/chatbot.json", "prometheus/alerts.yml")
@@ -49,15 +52,20 @@ def every_document(text):
     return list(yaml.safe_load_all(text))
 
 
+PARSERS = {".py": ast.parse, ".toml": tomllib.loads, ".yaml": every_document, ".yml": every_document}
+
+
+@functools.cache
+def parses(suffix, text):
+    """Whether there is a parser for it; one that refuses the text raises. The same text is parsed once a session."""
+    if suffix in PARSERS:
+        PARSERS[suffix](text)
+    return suffix in PARSERS
+
+
 def test_every_file_parses(project):
-    parsers = {".py": ast.parse, ".toml": tomllib.loads, ".yaml": every_document, ".yml": every_document}
-    parsed = 0
-    for name in project.files():
-        suffix = "." + name.rsplit(".", 1)[-1]
-        if suffix in parsers:
-            parsers[suffix](project.read(name))
-            parsed += 1
-    assert parsed > 50
+    parsed = [name for name in project.files() if parses(Path(name).suffix, project.read(name))]
+    assert len(parsed) > 50
 
 
 def test_lint_and_format_are_clean_as_rendered(project):
@@ -73,11 +81,22 @@ def test_the_application_does_not_change_by_one_byte_between_choices(project, ba
     assert different <= CHOSEN_FILES
 
 
+@pytest.mark.parametrize("folder", ["unit", "browser", "attacks"])
+def test_what_looks_at_a_chosen_file_is_tested_in_every_combination(folder):
+    """These folders are tested in the covering projects only, so what they look at has to be the same everywhere."""
+    for file in (SKELETON / "tests" / folder).rglob("*.py"):
+        text = file.read_text("utf-8")
+        assert "chatbot.chosen" not in text, file
+        for parts in re.findall(r'home\(\)((?: / "[^"]+")+)', text):
+            looked_at = "/".join(re.findall(r'"([^"]+)"', parts))
+            assert not [name for name in CHOSEN_FILES if f"{name}/".startswith(f"{looked_at}/")], file
+
+
 @pytest.mark.parametrize(("factor", "folder"), FACTORS.items())
 def test_each_adapter_is_the_plain_file_byte_by_byte(factor, folder, bake):
     for choice in CONTEXT[factor]:
-        rendered = bake(**{factor: choice}).path / f"src/chatbot/adapters/{folder}.py"
-        assert rendered.read_bytes() == (ROOT / f"templates/{folder}/{choice}.py").read_bytes()
+        rendered = bake(**{factor: choice}).path / f"src/chatbot/chosen/{folder}.py"
+        assert rendered.read_bytes() == (ROOT / f"templates/{folder}/{choice}/adapter.py").read_bytes()
 
 
 @pytest.mark.parametrize("license", CONTEXT["license"])

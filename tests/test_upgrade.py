@@ -103,6 +103,8 @@ def project(template, tmp_path):
     """A project of the current version, with an owner's edits: a changed file, a file more, one removed."""
     (tmp_path / "out").mkdir()
     project = generate(template, tmp_path / "out", CURRENT, 'author_name=A "B" \\ C')
+    git(project, "config", "user.name", "Ada")
+    git(project, "config", "user.email", "ada@example.org")
     edit(project / "README.md", "## Deployment", "## Deployment at our office")
     (project / "docs" / "ours.md").write_text("# Ours\n", "utf-8")
     (project / "docs" / "mcp.md").unlink()
@@ -210,9 +212,8 @@ def test_a_choice_is_changed_by_one_command_and_the_application_stays_the_same(p
     assert "Choose vector_db=qdrant" in done.stdout
     assert git(project, "branch", "--show-current") == "upgrade-" + CURRENT + "-vector_db=qdrant"
     changed = {name for name, blob in tree(project).items() if before.get(name) != blob}
-    assert {name for name in changed if name.startswith(("src/", "tests/", "migrations/"))} == {
-        "src/chatbot/adapters/vector_store.py"
-    }
+    code = {name for name in changed if name.startswith(("src/", "tests/", "migrations/"))}
+    assert code == {"src/chatbot/chosen/vector_store.py", "src/chatbot/chosen/schemes.toml"}
     fresh = generate(template, tmp_path / "fresh", CURRENT, "vector_db=qdrant", 'author_name=A "B" \\ C')
     theirs = {".cruft.json", "README.md", "docs/ours.md", "docs/mcp.md"}
     assert tree(project, *theirs) == tree(fresh, *theirs)
@@ -226,7 +227,7 @@ def with_environment(project: Path) -> Path:
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', "utf-8")
     python.chmod(0o755)
-    (project / ".venv" / "installed").touch()
+    (project / ".venv" / "installed").write_text(sys.prefix, "utf-8")
     return project
 
 

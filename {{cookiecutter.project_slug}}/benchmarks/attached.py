@@ -30,13 +30,13 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.beir import EMBEDDINGS, WORK, Dataset, connected, fresh, ingest, load, measure
-from chatbot import worker
-from chatbot.adapters.documents import index_name
-from chatbot.adapters.jobs import submit
 from chatbot.bootstrap import Services, bootstrap
-from chatbot.domain import JobState, Point
+from chatbot.domain import Claim, JobRequest, JobState, Point
+from chatbot.jobs import worker
+from chatbot.jobs.outbox import dispatch, submit
 from chatbot.ports import VectorStore
 from chatbot.settings import Settings
+from chatbot.storage.indexes import index_name
 from services import ServiceError
 
 ATTACHED = ("VECTOR_DB_URL", "QUEUE_URL")
@@ -154,7 +154,7 @@ class Effects:
 
     file: Path
 
-    async def process(self, document_id: str, _: Callable[[float], Awaitable[None]]) -> None:
+    async def process(self, document_id: str, _: Callable[[float], Awaitable[None]], claim: Claim) -> None:
         await asyncio.sleep(SECONDS)
         self._add(document_id)
 
@@ -176,7 +176,8 @@ async def killed_worker(services: Services) -> Figures:
     effects = Effects(WORK / "effects")
     effects.file.write_text("")
     for number in range(JOBS):
-        await submit(services.jobs, services.queue, await services.jobs.create("ingest", f"document-{number}"))
+        job = await services.jobs.create(JobRequest("ingest"), f"document-{number}")
+        await submit(services.jobs, services.queue, job)
     spawn = multiprocessing.get_context("spawn")
     workers = [spawn.Process(target=do_jobs, args=(services.settings, effects), daemon=True) for _ in range(2)]
     workers[0].start()
@@ -198,9 +199,11 @@ async def killed_worker(services: Services) -> Figures:
 
 
 async def _until(services: Services, state: JobState, number: int) -> None:
-    """Wait for so many jobs in that state, or until patience is lost."""
+    """Wait for so many jobs in that state, or until patience is lost; do what the scheduler does meanwhile."""
     deadline = time.monotonic() + PATIENCE
-    while (await services.jobs.counts())[state] < number and time.monotonic() < deadline:  # noqa: ASYNC110 - no event
+    while (await services.jobs.counts())[state] < number and time.monotonic() < deadline:
+        await services.jobs.recover_abandoned()
+        await dispatch(services.jobs, services.queue)
         await asyncio.sleep(0.02)
 
 

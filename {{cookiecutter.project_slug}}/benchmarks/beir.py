@@ -1,7 +1,8 @@
 """How well the chatbot retrieves and answers, on any data set in the BEIR layout, through the real pipeline.
 
 python -m benchmarks.beir ../scifact            nDCG@10, recall@5, recall@10
-python -m benchmarks.beir ../xquad-en --json    also hit@5 and answer-in-extract, where queries have metadata.answers
+python -m benchmarks.beir ../xquad-en --json    also hit@5, answers that hold a right one, and refusals, where queries
+                                                have metadata.answers: of all, and with the article taken out
 
 The folder holds corpus.jsonl (or .jsonl.gz), queries.jsonl and qrels/test.tsv. Documents go through the ingester into
 PostgreSQL and the vector store: those of DATABASE_URL if it is set (use an empty one), else of services started for
@@ -33,11 +34,13 @@ from rich.console import Console
 from rich.progress import track
 
 from chatbot import settings
+from chatbot.answering.answer import Answerer
+from chatbot.answering.retrieve import Retriever
 from chatbot.bootstrap import Services, bootstrap
-from chatbot.domain import Question, UnreadableDocument
-from chatbot.pipeline.migrate import migrate
+from chatbot.domain import Filters, JobRequest, Passage, Question, UnreadableDocument
 from chatbot.ports import Embedder
-from chatbot.rag.analyse import detect_language
+from chatbot.runtime.migrate import migrate
+from chatbot.text.analysis import detect_language
 from services import start
 
 WORK = Path(".services/benchmarks")
@@ -126,9 +129,12 @@ async def ingest(services: Services, documents: Sequence[Record], console: Conso
     for document in track(documents, "Ingesting", console=console):
         content = f"{document.get('title') or document['_id']}\n\n{document['text']}".encode()
         try:
-            registered, changed = await services.ingester.register(document["_id"], f"{document['_id']}.txt", content)
-            if changed:
-                await services.ingester.process(registered.id, _ignore)
+            at_once = JobRequest("ingest", begun=True)
+            name = f"{document['_id']}.txt"
+            registered, job = await services.ingester.register(document["_id"], name, content, {}, at_once)
+            if job:
+                await services.ingester.process(registered.id, _ignore, job.claim)
+                await services.jobs.succeed(job.claim)
         except UnreadableDocument as problem:
             console.print(f"left out: {problem}")
 
@@ -148,7 +154,12 @@ async def measure(services: Services, data: Dataset, console: Console) -> dict[s
             scores[f"recall@{depth}"].append(len(relevant.keys() & ranking[:depth]) / len(relevant))
         if answers := (query.get("metadata") or {}).get("answers"):
             scores["hit@5"].append(bool(relevant.keys() & {passage.source for passage in passages[:5]}))
-            scores["answer"].append(await _answers(services, query["text"], answers))
+            right, refused = await _answers(services.answerer, query["text"], answers)
+            scores["answer"].append(right)
+            scores["refused"].append(refused)
+            titles = {passage.title for passage in passages if passage.source in relevant}
+            without = Answerer(_Without(services.retriever, titles), services.model, services.settings.passages)  # type: ignore[arg-type]
+            scores["refused without"].append((await _answers(without, query["text"], answers))[1])
     return {"queries": len(data.queries), **{name: round(mean(values), 4) for name, values in scores.items()}}
 
 
@@ -159,10 +170,26 @@ def ndcg(ranking: Sequence[str], relevant: Mapping[str, int]) -> float:
     return gained / sum(gain / log2(rank + 1) for rank, gain in enumerate(best, start=1))
 
 
-async def _answers(services: Services, question: str, answers: Sequence[str]) -> bool:
-    """Whether the chatbot's answer holds one of the right ones; a refusal does not."""
-    answer = await services.answerer.answer(Question(question, detect_language(question)))
-    return answer.grounded and any(right.casefold() in answer.text.casefold() for right in answers)
+class _Without:
+    """A retriever that does not know the documents of some titles: what they alone answer is to be refused."""
+
+    def __init__(self, retriever: Retriever, titles: set[str]) -> None:
+        self._retriever, self._titles = retriever, titles
+        self.embedding_model = retriever.embedding_model
+
+    async def search(self, text: str, limit: int, filters: Filters) -> list[Passage]:
+        found = await self._retriever.search(text, CANDIDATES, filters)
+        return [passage for passage in found if passage.title not in self._titles][:limit]
+
+    async def references(self, passages: Sequence[Passage]) -> list[Passage]:
+        return await self._retriever.references(passages)
+
+
+async def _answers(answerer: Answerer, question: str, answers: Sequence[str]) -> tuple[bool, bool]:
+    """Whether the chatbot's answer holds one of the right ones, and whether it is a refusal, which does not."""
+    answer = await answerer.answer(Question(question, detect_language(question)))
+    right = any(each.casefold() in answer.text.casefold() for each in answers)
+    return answer.grounded and right, not answer.grounded
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from statistics import median
 import psutil
 
 from chatbot import settings
-from chatbot.pipeline.migrate import migrate
+from chatbot.runtime.migrate import migrate
 from services import start
 
 PATIENCE = 60.0

@@ -36,8 +36,8 @@ import psutil
 
 from benchmarks.processes import answers
 from chatbot import settings
-from chatbot.adapters.embedder import BuiltIn
-from chatbot.pipeline.migrate import migrate
+from chatbot.clients.built_in_embedder import BuiltIn
+from chatbot.runtime.migrate import migrate
 from services import start
 
 CLIENTS, TOKENS, ROUNDS = 50, 50, 4

@@ -12,16 +12,17 @@ from __future__ import annotations
 import fcntl
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
 from services.postgres import Postgres
-from services.process import Folder, Process, ServiceError
+from services.process import Folder, NotInstalled, Process, ServiceError
 
-__all__ = ["ServiceError", "start"]
+__all__ = ["NotInstalled", "ServiceError", "start"]
 
 DATABASE = "DATABASE_URL"
+ADVICE = "work as that user, or remove the folder, which holds only what was indexed here."
 Server = Postgres | Process | Folder
 
 
@@ -29,13 +30,19 @@ Server = Postgres | Process | Folder
 def start(folder: Path, environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Run what `environ` does not name, and yield the URLs by variable. ServiceError says what cannot start and why."""
     folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
     servers = _servers(folder, environ)
-    with (folder / "users").open("w") as users, (folder / "starting").open("w") as starting:
-        with _locked(starting):
-            # Held as long as this program lives, however it ends: the kernel releases it.
-            fcntl.flock(users, fcntl.LOCK_SH)
-            urls = _start(folder, servers)
+    with ExitStack() as files:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            users, starting = (files.enter_context((folder / name).open("w")) for name in ("users", "starting"))
+            with _locked(starting):
+                # Held as long as this program lives, however it ends: the kernel releases it.
+                fcntl.flock(users, fcntl.LOCK_SH)
+                urls = _start(folder, servers)
+        except PermissionError as error:  # another user's folder, or root's after `sudo make demo`
+            raise ServiceError(f"{folder} is another user's ({error}): {ADVICE}") from error
+        except OSError as error:
+            raise ServiceError(f"The services cannot be started: {error}") from error
         try:
             yield urls
         finally:

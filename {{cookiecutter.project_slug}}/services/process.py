@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from chatbot.domain import ChatbotError
+from services.plain_path import forget, plain_path
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[1]
@@ -29,6 +31,10 @@ PATIENCE = 60.0
 
 class ServiceError(ChatbotError):
     """A service cannot start; the message says what to do."""
+
+
+class NotInstalled(ServiceError):
+    """Its program is not on this machine; the message says how to install it."""
 
 
 def put_on_file(file: Path, pid: int) -> psutil.Process:
@@ -49,11 +55,11 @@ def running(file: Path) -> psutil.Process | None:
         return None
 
 
-def stop(file: Path, patience: float = 10) -> None:
-    """Stop the process that is on file, if it runs: SIGTERM, then SIGKILL after `patience` seconds."""
+def stop(file: Path, number: int = signal.SIGTERM, patience: float = 10) -> None:
+    """Stop the process that is on file, if it runs, by this signal; by SIGKILL after `patience` seconds."""
     process = running(file)
     if process is not None:
-        process.terminate()
+        process.send_signal(number)
         try:
             process.wait(patience)
         except psutil.TimeoutExpired:
@@ -117,6 +123,7 @@ class Process:
 
     def stop(self) -> None:
         stop(self._pid)
+        forget(self.folder / "data")
         if self._child is not None:
             self._child.poll()  # lets Python know that it is over
             self._child = None
@@ -138,14 +145,15 @@ class Process:
         return port
 
     def _spawn(self) -> psutil.Process:
-        values = {"host": HOST, "port": self._port.read_text(), "spare": _free(0), "data": self.folder / "data"}
+        data = plain_path(self.folder / "data")
+        values = {"host": HOST, "port": self._port.read_text(), "spare": _free(0), "data": data}
         program, *arguments = (part.format(**values) for part in self.command.split())
         environ = {name: template.format(**values) for name, template in self.environ.items()}
         folders = [environ.get("PATH", ""), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
         environ["PATH"] = os.pathsep.join(filter(None, folders))
         found = shutil.which(program, path=environ["PATH"])
         if found is None:
-            raise ServiceError(
+            raise NotInstalled(
                 f"{program} is not installed: install it (Debian, Ubuntu: apt install {program}), "
                 f"or set {self.variable} to a server that runs."
             )

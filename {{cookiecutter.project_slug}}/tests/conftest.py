@@ -17,7 +17,7 @@ import tempfile
 import time
 import tomllib
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,18 @@ import pytest
 
 import services
 from chatbot import settings as settings_module
-from chatbot.adapters import queue, vector_store
-from chatbot.adapters.database import Database
-from chatbot.adapters.documents import Documents
-from chatbot.adapters.jobs import Jobs
-from chatbot.adapters.lexical import LexicalIndex
-from chatbot.domain import Unavailable
-from chatbot.pipeline.migrate import migrate
+from chatbot.chosen import queue, vector_store
+from chatbot.domain import Chunk, Language, Unavailable
 from chatbot.ports import Queue, VectorStore
+from chatbot.runtime.migrate import migrate
 from chatbot.settings import Settings
+from chatbot.storage.bm25 import LexicalIndex
+from chatbot.storage.database import Database
+from chatbot.storage.documents import Description, Documents
+from chatbot.storage.embeddings import Embeddings
+from chatbot.storage.indexes import Indexes
+from chatbot.storage.jobs import Jobs
+from tests.programs import not_installed
 
 SERVICES = tomllib.loads((settings_module.home() / "services" / "services.toml").read_text())
 CONFORMANCE = {
@@ -42,7 +45,17 @@ CONFORMANCE = {
     "queue": "tests/conformance/test_queue.py",
     "secrets_backend": "tests/conformance/test_secrets.py",
 }
-TABLES = ["documents", "originals", "chunks", "postings", "indexes", "jobs"]
+TABLES = [
+    "documents",
+    "document_versions",
+    "readings",
+    "originals",
+    "chunks",
+    "postings",
+    "indexes",
+    "embeddings",
+    "jobs",
+]
 TABLES += ["api_keys", "daily_salts", "request_rates", "token_spending"]
 TABLES += ["conversations", "messages", "feedback", "consents", "erasures", "daily_tasks", "open_answers"]
 LEASE = 2.0
@@ -77,20 +90,20 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @contextmanager
 def short_lived() -> Iterator[Path]:
-    """A folder that PostgreSQL can read as the user it becomes when root runs the tests: pytest's own are closed."""
+    """A folder that is gone afterwards. Its path is short, which sockets want, and pytest's are not."""
     with tempfile.TemporaryDirectory(prefix="chatbot-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
 @contextmanager
 def started(folder: Path) -> Iterator[dict[str, str]]:
-    """The services in that folder. When one is not installed: a skip on a laptop, a failure under CI."""
+    """The services in that folder. When one is not installed: a skip on a laptop, a failure under CI. When one does not
+    start: a failure everywhere."""
     with ExitStack() as stack:
         try:
             urls = stack.enter_context(services.start(folder, {}))
-        except services.ServiceError as error:
-            give_up = pytest.fail if os.environ.get("CI") else pytest.skip
-            give_up(str(error))
+        except services.NotInstalled as error:
+            not_installed(str(error))
         yield urls
 
 
@@ -133,6 +146,25 @@ def documents(database: Database) -> Documents:
     return Documents(database)
 
 
+async def publish(
+    documents: Documents, id: str, chunks: Sequence[Chunk], title: str = "A title", language: Language = "en"
+) -> bool:
+    """Make these the chunks of what was accepted last; False when something else was meanwhile."""
+    wanted = await documents.wanted(id)
+    assert wanted is not None
+    return await documents.switch(wanted, chunks, Description(title, language, wanted.metadata))
+
+
+@pytest.fixture
+def indexes(database: Database) -> Indexes:
+    return Indexes(database)
+
+
+@pytest.fixture
+def embeddings(database: Database) -> Embeddings:
+    return Embeddings(database)
+
+
 @pytest.fixture
 def lexical(database: Database) -> LexicalIndex:
     return LexicalIndex(database)
@@ -140,7 +172,7 @@ def lexical(database: Database) -> LexicalIndex:
 
 @pytest.fixture
 def jobs(database: Database) -> Jobs:
-    return Jobs(database, max_attempts=3)
+    return Jobs(database, max_attempts=3, lease=LEASE)
 
 
 @pytest.fixture

@@ -23,14 +23,14 @@ from typing import Any, TypeVar
 import httpx2
 
 from chatbot import settings
-from chatbot.adapters import queue, vector_store
 from chatbot.settings import home
 
 T = TypeVar("T")
+SCHEMES = settings.url_schemes()
 NOWHERE = {
     "DATABASE_URL": "postgresql://someone:s3cret@127.0.0.1:1/none",
-    "VECTOR_DB_URL": f"{vector_store.SCHEMES[0]}://127.0.0.1:1",
-    "QUEUE_URL": f"{queue.SCHEMES[0]}://127.0.0.1:1/0",
+    "VECTOR_DB_URL": f"{SCHEMES['vector_db_url'][0]}://127.0.0.1:1",
+    "QUEUE_URL": f"{SCHEMES['queue_url'][0]}://127.0.0.1:1/0",
 }
 """URLs that the chosen adapters take, and where nothing answers."""
 NOT_TO_BE_SAID = ("s3cret", "wolpertinger", "slate", "kestrel", "meadow", "carbon tax", "what sings", "zinc", "walls")

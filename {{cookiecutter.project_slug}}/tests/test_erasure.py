@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import httpx2
 import pytest
 
-from chatbot.adapters.database import Database
+from chatbot.storage.database import Database
 from tests.processes import Process, chatbot, serving, until
 
 CANARY = "Wolpertinger"

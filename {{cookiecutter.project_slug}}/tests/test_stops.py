@@ -147,7 +147,7 @@ def test_a_worker_that_is_stopped_in_mid_job(environ: dict[str, str], grace: str
             until(lambda: bot.job(upload)["progress"])
             assert worker.stop() == 0
             assert worker.errors() == ""
-        assert bot.job(upload)["state"] == ("succeeded" if attempts == 1 else "running")
+        assert bot.job(upload)["state"] == ("succeeded" if attempts == 1 else "pending")
         with chatbot("worker", environ=environ):
             job = bot.done(upload)
         assert (job["state"], job["attempts"]) == ("succeeded", attempts)

@@ -1,5 +1,5 @@
 """`python -m chatbot`: the command line without an installed script."""
 
-from chatbot.cli import main
+from chatbot.cli.main import main
 
 main(prog_name="chatbot")

@@ -2,41 +2,45 @@
 
 store = vector_store.connect("postgresql://…")
 await store.create("e5_384", dimension=384)
-await store.upsert("e5_384", [Point("c1", "d1", vector, {"year": 2024})])
-hits = await store.search("e5_384", vector, limit=5, filters={"year": [2023, 2024]})
+await store.upsert("e5_384", [Point("p1", "d1", vector, {"year": 2024})])
+matches = await store.search("e5_384", vector, limit=5, filters={"year": [2023, 2024]})
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol, TypedDict
 
-from chatbot.domain import Filters, Hit, Passage, Point, Question, Turn, Usage
+from chatbot.domain import Filters, Match, Passage, Point, Question, Turn, Usage
 
 Handle = Callable[[str], Awaitable[None]]
 """Does the job whose id it is given. Returning acknowledges the message; raising leaves it for redelivery."""
 
 
 class VectorStore(Protocol):
-    """Dense vectors by chunk id, in named indexes. Scores are cosine similarities, -1 to 1.
+    """Points: dense vectors by id, in named indexes. Scores are cosine similarities, -1 to 1.
 
-    The module of an adapter exports `SCHEMES` (the URL schemes it takes, for the settings' check) and
-    `connect(url: str) -> VectorStore`, which opens nothing: the first call does. Importing the module does not
-    import the vendor's SDK. Every method raises `Unavailable` when the server does not answer.
+    The module of an adapter exports `connect(url: str) -> VectorStore`, which opens nothing: the first call does.
+    Importing the module does not import the vendor's SDK. Every method raises `Unavailable` when the server does not
+    answer.
     """
 
     async def create(self, index: str, dimension: int) -> None:
         """Make the index if it is not there. InvalidConfiguration if it is there with another dimension."""
 
     async def upsert(self, index: str, points: Sequence[Point]) -> None:
-        """Insert or replace by chunk id; findable when this returns."""
+        """Insert or replace by id; findable when this returns."""
 
-    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Hit]:
+    async def search(self, index: str, vector: Sequence[float], limit: int, filters: Filters) -> list[Match]:
         """The nearest points, best first."""
 
-    async def delete(self, index: str, document_id: str, keep: Collection[str] = ()) -> None:
-        """Remove the points of one document, but for the chunk ids in `keep`. No error when there are none."""
+    async def delete(self, index: str, ids: Collection[str]) -> None:
+        """Remove the points of these ids. No error when they are not there, or the index is not."""
+
+    def scan(self, index: str) -> AsyncIterator[list[str]]:
+        """The ids of all points, some at a time, in any order; what comes or goes meanwhile may be left out."""
 
     async def count(self, index: str) -> int:
         """How many points the index holds; 0 when it does not exist."""
@@ -53,9 +57,9 @@ class VectorStore(Protocol):
 class Queue(Protocol):
     """Carries job ids from whoever asks to the workers: at least once, each under a lease while it is worked on.
 
-    A queue only delivers. Attempts, backoff, delay and dead letters live in the job's record (`jobs.py`), so that
-    they are the same with every broker. The module exports `SCHEMES` and `connect(url: str, lease: float) -> Queue`
-    (lease in seconds). Every method raises `Unavailable` when the broker does not answer.
+    A queue only delivers. Attempts, backoff, delay and dead letters live in the job's record (storage/jobs.py), so that
+    they are the same with every broker. The module exports `connect(url: str, lease: float) -> Queue` (lease in
+    seconds). Every method raises `Unavailable` when the broker does not answer.
     """
 
     async def create(self) -> None:
@@ -91,6 +95,36 @@ class Embedder(Protocol):
         """One vector of `dimension` floats a text, in order. Never blocks the event loop."""
 
     async def embed_query(self, text: str) -> list[float]: ...
+
+    async def close(self) -> None: ...
+
+
+class ChatMessage(TypedDict):
+    """One message to a chat model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Completion(Protocol):
+    """What a chat model writes, in pieces."""
+
+    def __aiter__(self) -> AsyncIterator[str]: ...
+
+    @property
+    def usage(self) -> Usage:
+        """What it took so far."""
+
+
+class ChatModel(Protocol):
+    """Completes a chat. Leaving the context stops the writing. Raises `Unavailable`, there and between pieces."""
+
+    model: str
+
+    def complete(self, messages: Sequence[ChatMessage]) -> AbstractAsyncContextManager[Completion]: ...
+
+    async def ping(self) -> None:
+        """Return when it answers, without spending a token. Raises `Unavailable`."""
 
     async def close(self) -> None: ...
 

@@ -22,31 +22,35 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from chatbot.adapters import queue, secrets, vector_store
+from chatbot import settings_files
 from chatbot.domain import InvalidConfiguration, Language, Scope
 
-DATABASE_SCHEMES = ("postgresql", "postgres")
+POSTGRESQL = ("postgresql", "postgres")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 NOBODY = "none"
 """In place of scopes: none of them. An empty variable counts as unset."""
 
 
-class Settings(secrets.Variables, BaseSettings):
-    """One field a variable, of the same name in capitals; the secrets backend adds those of its own."""
+class Settings(BaseSettings):
+    """One field a variable, of the same name in capitals; `settings_class` adds those of the secrets backend."""
 
     # Attached resources (IV)
     database_url: SecretStr = Field(description="PostgreSQL, e.g. postgresql://user:password@host:5432/chatbot")
     vector_db_url: SecretStr = Field(default=SecretStr(""), description="The vector database; empty: DATABASE_URL")
     queue_url: SecretStr = Field(default=SecretStr(""), description="The queue's broker; empty: DATABASE_URL")
+    database_pool_size: int = Field(
+        default=10, ge=2, le=200, description="Connections to PostgreSQL that one process has at most"
+    )
     llm_url: AnyHttpUrl | None = Field(default=None, description="An OpenAI-compatible API; empty: quote passages")
     llm_model: str = Field(default="", description="The model's name at LLM_URL")
     llm_api_key: SecretStr = Field(default=SecretStr(""), description="The key for LLM_URL, if it wants one")
     llm_timeout: float = Field(default=60, gt=0, le=600, description="Seconds the model may take for an answer")
     llm_first_token_timeout: float = Field(default=30, gt=0, le=600, description="Seconds to wait for its first word")
+    llm_max_tokens: int = Field(default=1000, ge=16, le=100_000, description="Tokens that an answer may have")
     llm_price_input: float = Field(default=0, ge=0, le=1e6, description="Price of a million tokens the model reads")
     llm_price_output: float = Field(default=0, ge=0, le=1e6, description="Price of a million tokens the model writes")
     embeddings_url: AnyHttpUrl | None = Field(default=None, description="An OpenAI-compatible API; empty: built in")
-    embeddings_model: str = Field(default="multilingual-e5-small", min_length=1, description="The embedding model")
+    embeddings_model: str = Field(default="multilingual-e5-small-int8", min_length=1, description="The embedding model")
     embeddings_api_key: SecretStr = Field(default=SecretStr(""), description="The key for EMBEDDINGS_URL")
     hal_url: AnyHttpUrl = Field(
         default=AnyHttpUrl("https://api.archives-ouvertes.fr/search/"), description="The HAL archive's search API"
@@ -79,6 +83,9 @@ class Settings(secrets.Variables, BaseSettings):
     )
     worker_concurrency: int = Field(default=2, ge=1, le=256, description="Jobs one worker runs at a time")
     job_lease: float = Field(default=60, ge=1, le=43200, description="Seconds until a dead worker's job is retried")
+    job_outage_budget: float = Field(
+        default=86400, ge=0, le=2592000, description="Seconds a job waits for what is down before it is set aside"
+    )
     job_attempts: int = Field(default=8, ge=1, le=100, description="Attempts before a job is set aside as dead")
 
     # Access
@@ -115,6 +122,9 @@ class Settings(secrets.Variables, BaseSettings):
     parse_seconds: int = Field(
         default=3, ge=1, le=600, description="Processor seconds to read one document, and one more for each MB of it"
     )
+    parse_drawing_seconds: int = Field(
+        default=120, ge=0, le=3600, description="Seconds more to draw pages: to see which text shows, and for OCR"
+    )
     fetch_timeout: float = Field(default=30, gt=0, le=600, description="Seconds to get the document at a URL")
     fetch_ports: Annotated[str, Field(pattern="^[0-9]{1,5}(,[0-9]{1,5})*$")] = Field(
         default="80,443", description="Ports that URLs may name, with commas"
@@ -135,6 +145,7 @@ class Settings(secrets.Variables, BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=(".services/env", ".env"),
+        env_file_encoding=settings_files.ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -143,17 +154,21 @@ class Settings(secrets.Variables, BaseSettings):
         toml_file=Path(__file__).with_name("defaults.toml"),
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _stripped(cls, value: Any) -> Any:
+        """Files of secrets, and what a shell pipes into a secret, end with a newline."""
+        return value.strip() if isinstance(value, str) else value
+
     @field_validator("database_url", "vector_db_url", "queue_url")
     @classmethod
     def _scheme(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
-        schemes = {
-            "database_url": DATABASE_SCHEMES,
-            "vector_db_url": vector_store.SCHEMES,
-            "queue_url": queue.SCHEMES,
-        }[str(info.field_name)]
+        schemes = url_schemes()[str(info.field_name)]
         url = value.get_secret_value() or _revealed(info.data.get("database_url"))
         if url and urlsplit(url).scheme not in schemes:
             raise ValueError(f"should be a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+        if urlsplit(url).scheme in POSTGRESQL and (problem := _malformed(url)):
+            raise ValueError(problem)
         return SecretStr(url)
 
     @field_validator("anonymous_scopes", "oidc_default_scopes")
@@ -201,6 +216,8 @@ class Settings(secrets.Variables, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        from chatbot.chosen import secrets
+
         return (
             init_settings,
             env_settings,
@@ -208,6 +225,23 @@ class Settings(secrets.Variables, BaseSettings):
             *secrets.sources(settings_cls),
             TomlConfigSettingsSource(settings_cls),
         )
+
+
+@functools.cache
+def settings_class() -> type[Settings]:
+    """The settings with the variables of the chosen secrets backend, whose module is imported in functions only."""
+    from chatbot.chosen import secrets
+
+    class AllSettings(Settings, secrets.Variables):
+        """Every variable of this chatbot."""
+
+    return AllSettings
+
+
+@functools.cache
+def url_schemes() -> dict[str, list[str]]:
+    """Field -> the schemes of the URLs that the attached service takes."""
+    return tomllib.loads(Path(__file__).with_name("chosen").joinpath("schemes.toml").read_text("utf-8"))
 
 
 def words(text: str) -> list[str]:
@@ -220,6 +254,13 @@ def scopes(text: str) -> frozenset[Scope]:
     return frozenset() if text == NOBODY else frozenset(cast(list[Scope], words(text)))
 
 
+def _malformed(url: str) -> str | None:
+    """What PostgreSQL's own parser cannot read; imported here, since the settings are imported before the driver."""
+    from chatbot.storage.postgres_errors import malformed
+
+    return malformed(url)
+
+
 def _revealed(value: SecretStr | None) -> str:
     return value.get_secret_value() if value else ""
 
@@ -227,7 +268,9 @@ def _revealed(value: SecretStr | None) -> str:
 def load(**arguments: Any) -> Settings:
     """Read the settings; InvalidConfiguration names every bad variable at once, and shows no value."""
     try:
-        return Settings(**arguments)
+        for file in arguments.get("_env_file", Settings.model_config["env_file"]) or ():
+            settings_files.check(Path(file))
+        return settings_class()(**arguments)
     except ValidationError as error:
         lines = [f"  {problem}" for problem in _problems(error)]
     except SettingsError as error:
@@ -240,7 +283,7 @@ def _problems(error: ValidationError) -> list[str]:
     problems = []
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         name = str(item["loc"][0])
-        about = Settings.model_fields[name].description
+        about = settings_class().model_fields[name].description
         message = "is not set" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
         problems.append(f"{name.upper()}: {message} ({about})")
     return problems
@@ -248,12 +291,12 @@ def _problems(error: ValidationError) -> list[str]:
 
 def variables() -> list[str]:
     """The names of all variables, in the order of the class."""
-    return [name.upper() for name in Settings.model_fields]
+    return [name.upper() for name in settings_class().model_fields]
 
 
 def secret_names() -> list[str]:
     """The fields that hold secrets."""
-    return [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
+    return [name for name, field in settings_class().model_fields.items() if field.annotation is SecretStr]
 
 
 def masked(settings: Settings) -> dict[str, str]:

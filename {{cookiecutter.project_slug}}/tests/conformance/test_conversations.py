@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from chatbot.adapters.conversations import Conversations
-from chatbot.adapters.database import Database
 from chatbot.domain import Answer, Citation, Feedback, Message, NotFound, Turn, Usage
+from chatbot.storage.conversations import Conversations
+from chatbot.storage.database import Database
 
 pytestmark = pytest.mark.slow
 

@@ -1,52 +1,140 @@
-"""Documents, chunks and the active index in PostgreSQL."""
+"""Documents and their chunks in PostgreSQL: versions, and what can be found."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from chatbot.adapters.database import Database
-from chatbot.adapters.documents import Documents, document_id, index_name
-from chatbot.domain import Chunk, Document, Hit, UnreadableDocument
+from chatbot.domain import Chunk, ClaimLost, Document, Hit, JobRequest, UnreadableDocument
+from chatbot.storage.database import Database
+from chatbot.storage.documents import AlreadyAccepted, Description, Documents, Offer, document_id
+from chatbot.storage.jobs import Jobs
+from tests.conftest import publish
 
 pytestmark = pytest.mark.slow
 
-HASH = "f" * 64
+HASH = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
+"""Of the content « one »."""
 
 
 def chunk(document: Document, name: str, position: int = 0, text: str = "Carbon is taxed.") -> Chunk:
     return Chunk(name, document.id, position, text, "Taxes", 3, "en")
 
 
-async def register(documents: Documents, source: str = "docs/a.md", content: bytes = b"one") -> Document:
-    return await documents.register(source, "A title", "text/markdown", "en", {"year": 2024}, content)
+async def register(
+    documents: Documents, source: str = "docs/a.md", content: bytes = b"one", **metadata: Any
+) -> Document:
+    offer = Offer("A title", "text/markdown", {"year": 2024, **metadata}, content)
+    document, _ = await documents.accept(source, offer, None)
+    return document
 
 
-async def test_registering_keeps_the_row_and_the_original(documents: Documents) -> None:
+async def announce(documents: Documents, **metadata: Any) -> Document:
+    offer = Offer("a", "application/octet-stream", metadata)
+    document, _ = await documents.accept("https://example.org/a", offer, None)
+    return document
+
+
+async def test_accepting_keeps_the_row_and_the_original(documents: Documents) -> None:
     document = await register(documents)
     assert document.id == document_id("docs/a.md")
     assert (document.content_hash, document.chunks, document.metadata) == (None, 0, {"year": 2024})
+    assert (document.state, document.accepted_hash, document.given) == ("waiting", HASH, {"year": 2024})
     assert await documents.get(document.id) == await documents.find("docs/a.md") == document
     assert await documents.original(document.id) == b"one"
     assert await documents.get("absent") is await documents.find("absent") is await documents.original("absent") is None
+    assert await documents.wanted("absent") is None
 
 
-async def test_registering_again_replaces_the_original_and_leaves_what_can_be_found(documents: Documents) -> None:
+async def test_accepting_again_leaves_what_can_be_found_until_it_is_switched(documents: Documents) -> None:
     document = await register(documents)
-    await documents.replace_chunks(document.id, [chunk(document, "c1")], HASH)
-    again = await register(documents, content=b"two")
-    assert (again.content_hash, again.chunks) == (HASH, 1)
+    assert await publish(documents, document.id, [chunk(document, "c1")])
+    again = await register(documents, content=b"two", year=2025)
+    assert again.version > document.version
+    assert (again.content_hash, again.chunks, again.metadata) == (HASH, 1, {"year": 2024})
+    assert (again.state, again.given) == ("waiting", {"year": 2025})
     assert await documents.original(document.id) == b"two"
-    assert await documents.count() == (1, 1)
+    assert await publish(documents, document.id, [chunk(document, "c2")])
+    (passage,) = await documents.passages([Hit("c1", 1), Hit("c2", 1)])
+    assert (passage.chunk.id, passage.metadata) == ("c2", {"year": 2025})
+
+
+async def test_an_older_version_never_comes_back(documents: Documents) -> None:
+    document = await register(documents)
+    older = await documents.wanted(document.id)
+    assert older is not None
+    await register(documents, content=b"two")
+    assert await publish(documents, document.id, [chunk(document, "c2")])
+    about = Description("A title", "en", {})
+    assert not await documents.switch(older, [chunk(document, "c1")], about)
+    assert await documents.chunk_ids(document.id) == {"c2"}
+    await documents.delete(document.id)
+    await register(documents)
+    assert not await documents.switch(older, [chunk(document, "c1")], about), "added again, it is another version"
+
+
+async def test_a_job_that_was_taken_over_switches_nothing(documents: Documents, jobs: Jobs, database: Database) -> None:
+    document = await register(documents)
+    wanted, about = await documents.wanted(document.id), Description("A title", "en", {})
+    assert wanted is not None
+    job = await jobs.create(JobRequest("ingest"), document.id)
+    first = await jobs.start(job.id)
+    await database.rows("UPDATE jobs SET updated_at = now() - interval '1 hour'")
+    assert await jobs.recover_abandoned() == 1
+    second = await jobs.start(job.id)
+    assert first is not None
+    assert second is not None
+    with pytest.raises(ClaimLost):
+        await documents.switch(wanted, [chunk(document, "c1")], about, first.claim)
+    with pytest.raises(ClaimLost):
+        await documents.fetched(document.id, "text/markdown", b"late", first.claim)
+    assert await documents.original(document.id) == b"one"
+    assert await documents.switch(wanted, [chunk(document, "c2")], about, second.claim)
+    assert await documents.chunk_ids(document.id) == {"c2"}
+
+
+async def test_document_and_job_are_accepted_together_or_not_at_all(documents: Documents, jobs: Jobs) -> None:
+    offer, request = Offer("A", "text/markdown", {}, b"one"), JobRequest("ingest", "key", "print")
+    document, job = await documents.accept("a.md", offer, request)
+    assert job is not None
+    assert (job.document_id, job.state, await jobs.find("key")) == (document.id, "pending", job)
+    other = Offer("A", "text/markdown", {}, b"two")
+    with pytest.raises(AlreadyAccepted):
+        await documents.accept("a.md", other, request)
+    with pytest.raises(AlreadyAccepted):
+        await documents.accept("b.md", other, request)
+    assert await documents.original(document.id) == b"one"
+    assert (await documents.count())[0] == 1
+    attempts = [documents.accept(f"{n}.md", other, JobRequest("ingest", "other")) for n in range(5)]
+    outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+    assert sum(isinstance(each, AlreadyAccepted) for each in outcomes) == 4
+    assert (await documents.count())[0] == 2
+
+
+async def test_documents_without_a_job_are_found_unless_theirs_failed(documents: Documents, jobs: Jobs) -> None:
+    document, fetched = await register(documents), await announce(documents)
+    assert dict(await documents.unattended()) == {document.id: True, fetched.id: False}
+    job = await jobs.create(JobRequest("ingest"), document.id)
+    await jobs.create(JobRequest("fetch"), fetched.id)
+    assert await documents.unattended() == []
+    begun = await jobs.start(job.id)
+    assert begun is not None
+    await jobs.fail(begun.claim, "It is empty.")
+    assert await documents.unattended() == []
+    await register(documents, content=b"two")
+    assert await documents.unattended() == [(document.id, True)]
+    await publish(documents, document.id, [])
+    assert await documents.unattended() == []
 
 
 async def test_a_document_is_read_from_any_of_its_chunks(documents: Documents) -> None:
     document, other = await register(documents), await register(documents, "docs/b.md")
     chunks = [chunk(document, f"c{n}", n) for n in (0, 1, 2, 3)]
-    await documents.replace_chunks(document.id, [*reversed(chunks)], HASH)
-    await documents.replace_chunks(other.id, [chunk(other, "other")], HASH)
+    await publish(documents, document.id, [*reversed(chunks)])
+    await publish(documents, other.id, [chunk(other, "other")])
     assert await documents.chunks(document.id, 1, 2) == chunks[1:3]
     assert await documents.chunks(document.id, 3, 9) == chunks[3:]
     assert await documents.chunks(document.id, 4, 9) == []
@@ -55,41 +143,45 @@ async def test_a_document_is_read_from_any_of_its_chunks(documents: Documents) -
 
 
 async def test_an_announced_document_waits_for_its_content(documents: Documents) -> None:
-    document = await documents.announce("https://example.org/a", "a", {"year": 2024})
+    document = await announce(documents, year=2024)
     assert (document.id, document.chunks) == (document_id("https://example.org/a"), 0)
-    assert await documents.original(document.id) is None
-    assert await documents.keep(document.id, "text/markdown", b"one")
-    kept = await documents.get(document.id)
-    assert (kept and kept.media_type, await documents.original(document.id)) == ("text/markdown", b"one")
+    assert await documents.original(document.id) is await documents.wanted(document.id) is None
+    assert await documents.fetched(document.id, "text/markdown", b"one")
+    kept = await documents.wanted(document.id)
+    assert kept is not None
+    assert (kept.media_type, kept.content, kept.metadata) == ("text/markdown", b"one", {"year": 2024})
+    assert await documents.fetched(document.id, "text/markdown", b"one")
+    assert await documents.wanted(document.id) == kept, "the same content is the same version"
     await documents.delete(document.id)
-    assert not await documents.keep(document.id, "text/markdown", b"one")
+    assert not await documents.fetched(document.id, "text/markdown", b"one")
     assert await documents.original(document.id) is None
 
 
-async def test_announcing_again_keeps_what_can_be_found_and_takes_the_hash_only_for_other_metadata(
-    documents: Documents,
-) -> None:
-    document = await documents.announce("https://example.org/a", "a", {"year": 2024})
-    await documents.replace_chunks(document.id, [chunk(document, "c1")], HASH)
-    same = await documents.announce("https://example.org/a", "a", {"year": 2024})
-    assert (same.content_hash, same.chunks) == (HASH, 1)
-    other = await documents.announce("https://example.org/a", "a", {"tags": ["x"]})
-    assert (other.content_hash, other.chunks, other.metadata) == (None, 1, {"year": 2024, "tags": ["x"]})
+async def test_announcing_again_is_a_new_version_only_with_other_metadata(documents: Documents) -> None:
+    document = await announce(documents, year=2024)
+    await documents.fetched(document.id, "text/markdown", b"one")
+    await publish(documents, document.id, [chunk(document, "c1")])
+    same = await announce(documents, year=2024)
+    assert (same.up_to_date, same.chunks) == (True, 1)
+    other = await announce(documents, tags=["x"])
+    assert (other.up_to_date, other.chunks, other.given) == (False, 1, {"year": 2024, "tags": ["x"]})
 
 
 async def test_the_same_content_is_that_of_another_document_that_can_be_found(documents: Documents) -> None:
     document = await register(documents)
     assert await documents.same_content(HASH, "other") is None
-    await documents.replace_chunks(document.id, [chunk(document, "c1")], HASH)
+    await publish(documents, document.id, [chunk(document, "c1")])
     found = await documents.same_content(HASH, "other")
     assert found is not None
     assert found.id == document.id
     assert await documents.same_content(HASH, document.id) is None
 
 
-async def test_describe(documents: Documents) -> None:
+async def test_what_parsing_finds_out_is_told_with_the_chunks(documents: Documents) -> None:
     document = await register(documents)
-    await documents.describe(document.id, title="Un titre", language="fr", metadata={"authors": ["Curie"]})
+    wanted = await documents.wanted(document.id)
+    assert wanted is not None
+    await documents.switch(wanted, [chunk(document, "c1")], Description("Un titre", "fr", {"authors": ["Curie"]}))
     described = await documents.get(document.id)
     assert described is not None
     assert (described.title, described.language, described.metadata) == ("Un titre", "fr", {"authors": ["Curie"]})
@@ -102,16 +194,16 @@ async def test_list_goes_on_after_the_last_id(documents: Documents) -> None:
     assert [document.id for document in [*first, *rest]] == ids
 
 
-async def test_replace_chunks_is_the_whole_truth_and_may_be_repeated(documents: Documents, database: Database) -> None:
+async def test_a_switch_is_the_whole_truth_and_may_be_repeated(documents: Documents, database: Database) -> None:
     document = await register(documents)
-    await documents.replace_chunks(document.id, [chunk(document, "c1"), chunk(document, "c2", 1)], "0" * 64)
+    await publish(documents, document.id, [chunk(document, "c1"), chunk(document, "c2", 1)])
     wanted = [chunk(document, "c3", 0, "Rivers flood."), chunk(document, "c2", 1)]
     for _ in range(2):
-        await documents.replace_chunks(document.id, wanted, HASH)
+        await publish(documents, document.id, wanted)
     assert await documents.chunk_ids(document.id) == {"c2", "c3"}
     assert await documents.chunks(document.id) == wanted
     assert await _lengths_agree(database)
-    await documents.replace_chunks(document.id, [], HASH)
+    await publish(documents, document.id, [])
     assert await documents.count() == (1, 0)
     assert await _count(database, "postings") == 0
 
@@ -119,34 +211,36 @@ async def test_replace_chunks_is_the_whole_truth_and_may_be_repeated(documents: 
 async def test_kept_chunks_move_and_follow_their_documents_language(documents: Documents) -> None:
     document = await register(documents)
     first, second = chunk(document, "c1", 0), chunk(document, "c2", 1)
-    await documents.replace_chunks(document.id, [first, second], HASH)
+    await publish(documents, document.id, [first, second])
     moved = [replace(second, position=0, language="fr"), replace(first, position=1, language="fr")]
-    await documents.replace_chunks(document.id, moved, HASH)
+    await publish(documents, document.id, moved)
     assert await documents.chunks(document.id) == moved
     assert await documents.chunks(document.id, 1) == moved[1:]
     assert await documents.chunks(document.id, 0, 1) == moved[:1]
     assert await documents.chunks(document.id, 2, 1) == []
 
 
-async def test_replace_chunks_of_a_removed_document(documents: Documents) -> None:
+async def test_a_switch_of_a_removed_document(documents: Documents) -> None:
     document = await register(documents)
+    wanted = await documents.wanted(document.id)
+    assert wanted is not None
     assert await documents.delete(document.id)
     with pytest.raises(UnreadableDocument, match="removed"):
-        await documents.replace_chunks(document.id, [chunk(document, "c1")], HASH)
+        await documents.switch(wanted, [chunk(document, "c1")], Description("A title", "en", {}))
     assert await documents.count() == (0, 0)
 
 
-async def test_replace_chunks_twice_at_once(documents: Documents, database: Database) -> None:
+async def test_switches_at_once(documents: Documents, database: Database) -> None:
     document = await register(documents)
     wanted = [chunk(document, f"c{number}", number) for number in range(20)]
-    await asyncio.gather(*[documents.replace_chunks(document.id, wanted, HASH) for _ in range(4)])
+    await asyncio.gather(*[publish(documents, document.id, wanted) for _ in range(4)])
     assert await documents.count() == (1, 20)
     assert await _lengths_agree(database)
 
 
 async def test_delete_leaves_nothing(documents: Documents, database: Database) -> None:
     document = await register(documents)
-    await documents.replace_chunks(document.id, [chunk(document, "c1")], HASH)
+    await publish(documents, document.id, [chunk(document, "c1")])
     assert await documents.delete(document.id)
     assert not await documents.delete(document.id)
     assert [await _count(database, table) for table in ("documents", "originals", "chunks", "postings")] == [0, 0, 0, 0]
@@ -154,41 +248,12 @@ async def test_delete_leaves_nothing(documents: Documents, database: Database) -
 
 async def test_passages_come_in_the_order_of_the_hits_without_those_gone(documents: Documents) -> None:
     document = await register(documents)
-    await documents.replace_chunks(document.id, [chunk(document, "c1"), chunk(document, "c2", 1)], HASH)
+    await publish(documents, document.id, [chunk(document, "c1"), chunk(document, "c2", 1)])
     passages = await documents.passages([Hit("c2", 0.9), Hit("gone", 0.8), Hit("c1", 0.7)])
     assert [(passage.chunk.id, passage.score) for passage in passages] == [("c2", 0.9), ("c1", 0.7)]
     assert passages[0].chunk == chunk(document, "c2", 1)
     assert (passages[0].title, passages[0].source, passages[0].metadata) == ("A title", "docs/a.md", {"year": 2024})
     assert await documents.passages([]) == []
-
-
-async def test_one_index_is_active(documents: Documents) -> None:
-    assert await documents.active_index() is None
-    await documents.activate_index("a", "model-a", 384)
-    await documents.activate_index("b", "model-b", 768)
-    active = await documents.active_index()
-    assert active is not None
-    assert (active.name, active.model, active.dimension) == ("b", "model-b", 768)
-    assert [(index.name, index.active) for index in await documents.indexes()] == [("a", False), ("b", True)]
-
-
-async def test_first_activations_at_once(documents: Documents) -> None:
-    await asyncio.gather(*[documents.activate_index(name, name, 8) for name in "abcd"])
-    assert sum(index.active for index in await documents.indexes()) == 1
-
-
-@pytest.mark.parametrize("model", ["multilingual-e5-small", "BAAI/bge-m3", "é", "x" * 90, "a b:c"])
-def test_index_names_suit_every_vector_database(model: str) -> None:
-    name = index_name(model, 1024)
-    assert 3 <= len(name) <= 50
-    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-")
-    assert name[0].isalnum()
-    assert name.endswith("_1024")
-    assert name != index_name(model, 512)
-
-
-def test_an_index_name_is_readable() -> None:
-    assert index_name("multilingual-e5-small", 384) == "multilingual-e5-small_384"
 
 
 async def _count(database: Database, table: str) -> int:

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chatbot.adapters import limits as module
-from chatbot.adapters.database import Database
-from chatbot.adapters.keys import FORM, Keys
-from chatbot.adapters.limits import Limits, Pace, Subject
 from chatbot.domain import LimitReached, Unavailable
 from chatbot.settings import Settings
+from chatbot.storage import limits as module
+from chatbot.storage.api_keys import FORM, ApiKeys
+from chatbot.storage.database import Database
+from chatbot.storage.limits import Limits, RateLimitStatus, Reservation, Subject
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ async def second(settings: Settings, database: Database) -> AsyncIterator[Databa
 
 
 async def test_a_key_is_found_by_its_secret_until_it_is_revoked(database: Database, second: Database) -> None:
-    keys, elsewhere = Keys(database), Keys(second)
+    keys, elsewhere = ApiKeys(database), ApiKeys(second)
     made, secret = await keys.create("the intranet", frozenset({"ask", "ingest"}))
     assert FORM.fullmatch(secret)
     assert secret.startswith(made.prefix)
@@ -51,14 +51,14 @@ async def test_a_key_is_found_by_its_secret_until_it_is_revoked(database: Databa
 
 
 async def test_what_is_no_key_is_not_found(database: Database) -> None:
-    keys = Keys(database)
+    keys = ApiKeys(database)
     _, secret = await keys.create("one", frozenset({"ask"}))
     for wrong in ("", "cb_", secret[:-1], secret + "x", secret.swapcase(), "cb_\0", "é" * 46, f"cb_{'x' * 43}"):
         assert await keys.find(wrong) is None
 
 
 async def test_only_the_hash_is_kept(database: Database) -> None:
-    _, secret = await Keys(database).create("one", frozenset({"ask"}))
+    _, secret = await ApiKeys(database).create("one", frozenset({"ask"}))
     [row] = await database.rows("SELECT row_to_json(api_keys)::text AS text FROM api_keys")
     assert secret not in row["text"]
     assert secret[12:] not in row["text"]
@@ -66,7 +66,7 @@ async def test_only_the_hash_is_kept(database: Database) -> None:
 
 
 async def test_its_last_use_is_noted_at_most_once_a_minute(database: Database) -> None:
-    keys = Keys(database)
+    keys = ApiKeys(database)
     _, secret = await keys.create("one", frozenset({"ask"}))
     moments = []
     for _ in range(3):
@@ -109,11 +109,11 @@ async def test_the_rate_comes_back_steadily(database: Database) -> None:
 
 async def test_what_is_left_is_told(database: Database) -> None:
     limits = Limits(database, 3, 0)
-    assert await limits.take(MARIE) == Pace(3, 2, 20)
+    assert await limits.take(MARIE) == RateLimitStatus(3, 2, 20)
     await limits.take(MARIE)
-    pace = await limits.take(MARIE)
-    assert pace
-    assert pace.remaining == 0
+    status = await limits.take(MARIE)
+    assert status
+    assert status.remaining == 0
     with pytest.raises(LimitReached, match="more than 3 requests") as refused:
         await limits.take(MARIE)
     assert 15 <= refused.value.retry_after <= 20
@@ -130,8 +130,7 @@ async def test_one_caller_is_not_anothers_and_a_network_bounds_them_all(database
 async def test_without_a_limit_nothing_is_written(database: Database) -> None:
     limits = Limits(database, 0, 0)
     assert await limits.take(BOTH) is None
-    await limits.spend(BOTH, 1000)
-    await limits.afford(BOTH)
+    await use(limits, BOTH, 1000)
     for table in KEPT:
         assert await database.rows(f"SELECT * FROM {table}") == []
 
@@ -139,26 +138,55 @@ async def test_without_a_limit_nothing_is_written(database: Database) -> None:
 # Tokens a day ---------------------------------------------------------------------------------------------------------
 
 
+async def use(limits: Limits, subjects: list[Subject], tokens: int) -> None:
+    """What an answer takes that was thought to take 1."""
+    await limits.settle(await limits.reserve(subjects, 1), tokens)
+
+
 async def test_tokens_are_summed_over_all_processes(database: Database, second: Database) -> None:
     limits = [Limits(database, 0, 1000), Limits(second, 0, 1000)]
-    await asyncio.gather(*[limits[number % 2].spend(BOTH, 9) for number in range(111)])
-    await limits[0].afford(BOTH)
-    await limits[1].spend(BOTH, 1)
+    await asyncio.gather(*[use(limits[number % 2], BOTH, 9) for number in range(110)])
+    await use(limits[0], BOTH, 9)
+    await use(limits[1], BOTH, 1)
     for each in limits:
         with pytest.raises(LimitReached, match="midnight") as refused:
-            await each.afford(BOTH)
+            await each.reserve(BOTH, 1)
         assert 0 < refused.value.retry_after <= 86400
-        await each.afford([BOTH[0], Subject("visitor:paul")])
-    [most, _] = await database.rows("SELECT tokens FROM token_spending")
-    assert most["tokens"] == 1000
+        await each.settle(await each.reserve([BOTH[0], Subject("visitor:paul")], 1), 0)
+    rows = await database.rows("SELECT tokens FROM token_spending ORDER BY tokens")
+    assert [row["tokens"] for row in rows] == [0, 1000, 1000]
+
+
+async def test_many_questions_at_once_spend_no_more_than_there_is(database: Database, second: Database) -> None:
+    limits = [Limits(database, 0, 1000), Limits(second, 0, 1000)]
+
+    async def ask(number: int) -> bool:
+        try:
+            reserved = await limits[number % 2].reserve(BOTH, 300)
+        except LimitReached:
+            return False
+        await asyncio.sleep(0.3)
+        await limits[number % 2].settle(reserved, 250)
+        return True
+
+    assert sum(await asyncio.gather(*[ask(number) for number in range(60)])) == 4  # 300, 300, 300, and the 100 left
+    rows = await database.rows("SELECT tokens FROM token_spending")
+    assert [row["tokens"] for row in rows] == [1000, 1000]
 
 
 async def test_a_network_has_a_budget_too(database: Database) -> None:
     limits = Limits(database, 0, 100)
     for number in range(10):
-        await limits.spend([BOTH[0], Subject(f"visitor:{number}")], 100)
+        await use(limits, [BOTH[0], Subject(f"visitor:{number}")], 100)
     with pytest.raises(LimitReached):
-        await limits.afford([BOTH[0]])
+        await limits.reserve([BOTH[0]], 1)
+
+
+async def test_who_is_refused_takes_nothing_of_the_network(database: Database) -> None:
+    limits = Limits(database, 1, 0)
+    assert [await granted(limits, BOTH) for _ in range(20)] == [True] + [False] * 19
+    others = [[BOTH[0], Subject(f"visitor:{number}")] for number in range(12)]
+    assert sum([await granted(limits, each) for each in others]) == 9
 
 
 # What is kept ---------------------------------------------------------------------------------------------------------
@@ -167,7 +195,7 @@ async def test_a_network_has_a_budget_too(database: Database) -> None:
 async def test_all_processes_share_the_days_salt_and_names_cannot_be_read(database: Database, second: Database) -> None:
     limits = [Limits(each, 50, 50) for each in (database, second) for _ in range(4)]
     await asyncio.gather(*[each.take(BOTH) for each in limits])
-    await asyncio.gather(*[each.spend(BOTH, 1) for each in limits])
+    await asyncio.gather(*[use(each, BOTH, 1) for each in limits])
     assert len(await database.rows("SELECT * FROM daily_salts")) == 1
     rows = await database.rows("SELECT subject FROM request_rates UNION ALL SELECT subject FROM token_spending")
     assert len(rows) == 4
@@ -181,11 +209,10 @@ async def test_what_is_old_is_forgotten_and_todays_stays(database: Database, mon
     with monkeypatch.context() as patch:
         patch.setattr(module, "_today", lambda: yesterday)
         await limits.take(BOTH)
-        await limits.spend(BOTH, 5000)
+        await use(limits, BOTH, 5000)
     await database.rows("UPDATE request_rates SET free_at = now() - interval '1 second'")
     await limits.take(BOTH)
-    await limits.afford(BOTH)  # a new day, new tokens
-    await limits.spend(BOTH, 1)
+    await use(limits, BOTH, 1)  # a new day, new tokens
     assert await limits.forget_old() == 5
     assert await limits.forget_old() == 0
     assert [len(await database.rows(f"SELECT * FROM {table}")) for table in KEPT] == [1, 2, 2]
@@ -197,9 +224,9 @@ async def test_without_the_database_nothing_passes() -> None:
     try:
         for call in (
             limits.take(MARIE),
-            limits.afford(MARIE),
-            limits.spend(MARIE, 1),
-            Keys(nowhere).find("cb_" + "x" * 43),
+            limits.reserve(MARIE, 1),
+            limits.settle(Reservation(("marie",), 1), 2),
+            ApiKeys(nowhere).find("cb_" + "x" * 43),
         ):
             with pytest.raises(Unavailable):
                 await call

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from chatbot.adapters.documents import Documents
-from chatbot.adapters.lexical import K1, B, LexicalIndex
 from chatbot.domain import Chunk, Language
-from chatbot.rag.analyse import query_terms, terms
+from chatbot.storage.bm25 import K1, B, LexicalIndex
+from chatbot.storage.documents import Documents, Offer
+from chatbot.text.analysis import query_terms, terms
+from tests.conftest import publish
 
 pytestmark = pytest.mark.slow
 
@@ -23,12 +24,13 @@ async def add(
     documents: Documents, name: str, texts: dict[str, str], language: Language = "en", **metadata: Any
 ) -> None:
     """One document whose title and headings add no terms."""
-    document = await documents.register(name, "", "text/plain", language, metadata, b"")
+    offer = Offer("", "text/plain", metadata, name.encode(), language)
+    document, _ = await documents.accept(name, offer, None)
     chunks = [
         Chunk(id, document.id, position, text, "", None, document.language)
         for position, (id, text) in enumerate(texts.items())
     ]
-    await documents.replace_chunks(document.id, chunks, "0" * 64)
+    await publish(documents, document.id, chunks, "", language)
 
 
 def bm25(query: set[str], texts: dict[str, str]) -> dict[str, float]:
@@ -73,12 +75,11 @@ async def test_inflected_words_in_both_languages(documents: Documents, lexical: 
 
 
 async def test_the_title_counts(documents: Documents, lexical: LexicalIndex) -> None:
-    document = await documents.register("s", "Photovoltaics", "text/plain", "en", {}, b"")
+    document, _ = await documents.accept("s", Offer("Photovoltaics", "text/plain", {}, b""), None)
     chunk = Chunk("c1", document.id, 0, "They got cheaper.", "", None, "en")
-    await documents.replace_chunks(document.id, [chunk], "0" * 64)
+    await publish(documents, document.id, [chunk], "Photovoltaics")
     assert [hit.chunk_id for hit in await lexical.search(query_terms("photovoltaics"), 5, {})] == ["c1"]
-    await documents.describe(document.id, title="Windmills", language="en", metadata={})
-    await documents.replace_chunks(document.id, [chunk], "0" * 64)
+    await publish(documents, document.id, [chunk], "Windmills")
     assert await lexical.search(query_terms("photovoltaics"), 5, {}) == []
     assert [hit.chunk_id for hit in await lexical.search(query_terms("windmill"), 5, {})] == ["c1"]
 

@@ -9,14 +9,23 @@ import psycopg
 import pytest
 from alembic import command
 
-from chatbot.adapters.database import Database
-from chatbot.adapters.documents import Documents
-from chatbot.domain import InvalidConfiguration, Unavailable
-from chatbot.pipeline.migrate import configuration, migrate
+from chatbot.domain import Hit, InvalidConfiguration, Match, Unavailable
+from chatbot.runtime.migrate import configuration, migrate, upgrade
 from chatbot.settings import Settings, home
+from chatbot.storage.database import Database
+from chatbot.storage.documents import Documents, Offer
+from chatbot.storage.embeddings import Embeddings
+from chatbot.storage.indexes import Indexes
+from chatbot.storage.jobs import Jobs
 from tests.conftest import DIMENSION
 
 pytestmark = pytest.mark.slow
+
+DOCUMENT_COLUMNS = (
+    *("id", "source", "title", "media_type", "language", "metadata", "content_hash", "chunks"),
+    *("created_at", "updated_at", "name", "model", "dimension", "active"),
+)
+"""All that the former release expects of what it reads with a star."""
 
 
 @pytest.fixture
@@ -36,11 +45,80 @@ async def test_at_once_and_again(fresh: Settings) -> None:
     await asyncio.gather(*[migrate(fresh) for _ in range(4)])
     database = Database(fresh.database_url.get_secret_value())
     try:
-        await Documents(database).register("kept", "Kept", "text/plain", "en", {}, b"")
-        await Documents(database).activate_index("test-migrated", "model", DIMENSION)
+        await Documents(database).accept("kept", Offer("Kept", "text/plain", {}, b""), None)
+        await Indexes(database).begin("test-migrated", "model", DIMENSION)
         await migrate(fresh)
         assert await Documents(database).count() == (1, 0)
         await database.ping()
+    finally:
+        await database.close()
+
+
+# What release 0007 wrote, and what it goes on to write and read beside a newer one.
+OLD_ROWS = """
+INSERT INTO documents (id, source, title, media_type, language, metadata, content_hash)
+VALUES (%(id)s, 'a.md', 'A', 'text/markdown', 'en', '{"year": 2024}', %(hash)s);
+INSERT INTO originals (document_id, content) VALUES (%(id)s, 'one')
+ON CONFLICT (document_id) DO UPDATE SET content = excluded.content;
+INSERT INTO chunks (id, document_id, position, text, heading, language, length)
+VALUES (%(chunk)s, %(id)s, 0, 'Carbon is taxed.', '', 'en', 2)
+"""
+OLD_JOB = """
+INSERT INTO jobs (id, kind, document_id, state, idempotency_key, request_id, traceparent)
+VALUES (%(id)s, 'ingest', 'd', 'pending', NULL, NULL, NULL) ON CONFLICT DO NOTHING
+"""
+OLD_READS = (
+    "SELECT documents.*, 0 AS chunks FROM documents",
+    "SELECT name, model, dimension, active FROM indexes ORDER BY name",
+    "SELECT id FROM jobs WHERE state = 'pending' AND due_at <= now() FOR UPDATE SKIP LOCKED",
+)
+
+
+async def old_rows(database: Database, id: str, chunk: str) -> None:
+    for statement in OLD_ROWS.replace("'a.md'", f"'{id}'").split(";"):
+        await database.rows(statement, {"id": id, "chunk": chunk, "hash": "f" * 64})
+
+
+async def test_what_the_former_release_wrote_is_found_as_before(fresh: Settings) -> None:
+    await asyncio.to_thread(upgrade, fresh.database_url.get_secret_value(), "0007")
+    database = Database(fresh.database_url.get_secret_value())
+    try:
+        await old_rows(database, "d", "c1")
+        await database.rows("INSERT INTO indexes (name, model, dimension, active) VALUES ('e', 'e', 4, true)")
+        await database.rows(OLD_JOB, {"id": "j"})
+        await database.rows("UPDATE jobs SET state = 'queued'")
+        await migrate(fresh)
+        document = await Documents(database).get("d")
+        assert document is not None
+        assert (document.state, document.chunks, document.given) == ("complete", 1, {"year": 2024})
+        assert await Embeddings(database).chunks("e", [Match("c1", 0.5)], {"year": [2024]}) == [Hit("c1", 0.5)]
+        jobs = Jobs(database, 3)
+        assert await jobs.to_send(10) == [], "the broker has it"
+        assert await jobs.start("j") is not None
+    finally:
+        await database.close()
+
+
+async def test_the_former_release_goes_on_beside_this_one_and_what_it_writes_is_taken_over(fresh: Settings) -> None:
+    await migrate(fresh)
+    database = Database(fresh.database_url.get_secret_value())
+    documents, jobs = Documents(database), Jobs(database, 3)
+    try:
+        await database.rows(OLD_JOB, {"id": "j"})
+        assert await jobs.start("j") is not None
+        known = set(DOCUMENT_COLUMNS)
+        await old_rows(database, "d", "c1")
+        for statement in OLD_READS:
+            assert {*(await database.rows(statement) or [{}])[0]} <= known
+        document = await documents.get("d")
+        assert document is not None
+        assert (document.state, document.chunks) == ("waiting", 1), "found, but not by this release's book-keeping"
+        assert await documents.unattended() == [], "its job is at it"
+        await database.rows("DELETE FROM jobs")
+        assert await documents.unattended() == [("d", True)]
+        wanted = await documents.wanted("d")
+        assert wanted is not None
+        assert (wanted.content, wanted.metadata) == (b"one", {"year": 2024})
     finally:
         await database.close()
 
@@ -62,6 +140,17 @@ def test_a_new_one_can_be_begun(tmp_path: Path) -> None:
     written = command.revision(config, "add a column", version_path=str(tmp_path))
     assert written is not None
     assert written.down_revision == max(path.stem for path in versions.glob("[0-9]*.py"))[:4]
+
+
+async def test_a_user_who_may_not_make_tables_is_told_what_to_ask_for(fresh: Settings) -> None:
+    """As where an administrator makes the database and the user: since PostgreSQL 15 the schema is not open to all."""
+    url = fresh.database_url.get_secret_value()
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute("DROP ROLE IF EXISTS plain")
+        await connection.execute("CREATE ROLE plain")
+    plain = type(fresh.database_url)(f"{url}&options=-c%20role%3Dplain")
+    with pytest.raises(InvalidConfiguration, match=r"permission denied for schema public.*GRANT USAGE, CREATE ON"):
+        await migrate(fresh.model_copy(update={"database_url": plain}))
 
 
 async def test_an_outage_is_one_sentence(settings: Settings) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from chatbot.adapters.conversations import Conversations
-from chatbot.adapters.database import Database
-from chatbot.adapters.limits import Limits, Subject
-from chatbot.adapters.personal import PAGE, Personal
 from chatbot.domain import Feedback, NotFound
-from chatbot.pipeline.purge import purge_daily
+from chatbot.jobs.retention import purge_daily
+from chatbot.storage.conversations import Conversations
+from chatbot.storage.database import Database
+from chatbot.storage.limits import Limits, Subject
+from chatbot.storage.personal import PAGE, Personal
 from tests.conformance.test_conversations import ALICE, BOB, message
 
 pytestmark = pytest.mark.slow
@@ -132,19 +131,16 @@ async def test_of_many_schedulers_one_purges_and_only_once_a_day(
 ) -> None:
     await fill(conversations, personal, ALICE, "old")
     await age(database, 31, "old")
-    limits, thirty = Limits(database, 1, 1), SimpleNamespace(conversation_retention_days=30)
-    services: Any = SimpleNamespace(settings=thirty, database=database, personal=personal, limits=limits)
-    await limits.spend([Subject(ALICE)], 5)
+    limits, nobody = Limits(database, 1, 1), cast(Any, None)
+    await limits.settle(await limits.reserve([Subject(ALICE)], 1), 5)
     await database.rows("UPDATE token_spending SET day = day - 1")
-    done = await asyncio.gather(*[purge_daily(services) for _ in range(4)])
+    done = await asyncio.gather(*[purge_daily(database, personal, limits, 30) for _ in range(4)])
     assert [each for each in done if each is not None] == [{"conversations": 1, "consents": 1, "counters": 1}]
-    assert await purge_daily(services) is None
+    assert await purge_daily(database, personal, limits, 30) is None
     await database.rows("UPDATE daily_tasks SET done_at = now() - interval '25 hours'")
-    services.personal = None
     with pytest.raises(AttributeError):
-        await purge_daily(services)
-    services.personal = personal
-    assert await purge_daily(services) == {"conversations": 0, "consents": 0, "counters": 0}
+        await purge_daily(database, nobody, limits, 30)
+    assert await purge_daily(database, personal, limits, 30) == {"conversations": 0, "consents": 0, "counters": 0}
 
 
 async def test_every_table_of_callers_is_erased(personal: Personal, database: Database) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import json
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ import pytest
 
 from chatbot.settings import home
 from tests.processes import answers, chatbot, free_port, serving, until
+from tests.programs import program
 from tests.unit.test_observability import alerts, dashboard, names
 
 pytestmark = pytest.mark.slow
@@ -23,20 +23,12 @@ FOLDER = home() / "deploy" / "prometheus"
 LOCAL = "127.0.0.1"
 
 
-def program(name: str) -> str:
-    """Where it is; when it is not installed: a skip on a laptop, a failure under CI."""
-    found = shutil.which(name)
-    if found is None:
-        give_up = pytest.fail if os.environ.get("CI") else pytest.skip
-        give_up(f"{name} is not installed: it comes with Debian's package prometheus")
-    return found
-
-
 @pytest.mark.parametrize(
     "check", ["check config prometheus.yml", "check rules alerts.yml", "test rules alerts.test.yml"]
 )
 def test_promtool_finds_nothing_wrong(check: str) -> None:
-    done = subprocess.run([program("promtool"), *check.split()], cwd=FOLDER, capture_output=True, text=True)
+    promtool = program("promtool", package="prometheus")
+    done = subprocess.run([promtool, *check.split()], cwd=FOLDER, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -47,7 +39,7 @@ def configuration(targets: Mapping[str, int]) -> str:
         for name, port in targets.items()
     )
     interval = "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
-    return f"{interval}rule_files: ['{FOLDER / 'alerts.yml'}']\nscrape_configs:\n{jobs}"
+    return f"{interval}rule_files: [{json.dumps(str(FOLDER / 'alerts.yml'))}]\nscrape_configs:\n{jobs}"
 
 
 @contextmanager
@@ -61,7 +53,7 @@ def prometheus(folder: Path, targets: Mapping[str, int]) -> Iterator[httpx2.Clie
         "web.listen-address": f"{LOCAL}:{port}",
         "log.level": "error",
     }
-    command = [program("prometheus"), *(f"--{name}={value}" for name, value in options.items())]
+    command = [program("prometheus", package="prometheus"), *(f"--{name}={value}" for name, value in options.items())]
     with (
         subprocess.Popen(command, cwd=folder) as process,
         httpx2.Client(base_url=f"http://{LOCAL}:{port}", trust_env=False) as client,
@@ -88,7 +80,7 @@ def query(client: httpx2.Client, expression: str) -> list[dict[str, Any]]:
 
 
 def test_all_that_the_dashboard_and_the_alerts_ask_for_is_scraped(environ: Mapping[str, str], tmp_path: Path) -> None:
-    program("prometheus")
+    program("prometheus", package="prometheus")
     with ExitStack() as stack:
         ports = {name: free_port() for name in ("worker", "scheduler")}
         for name, port in ports.items():

@@ -8,12 +8,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chatbot.adapters import queue
+from chatbot.chosen import queue
+from chatbot.clients.broker_loop import Message
 from chatbot.domain import Unavailable
 from chatbot.ports import Queue
 from chatbot.settings import Settings
@@ -24,7 +26,8 @@ DURABLE = SERVICES["tested"]["queue_durable"]
 
 VICTIM = f"""
 import asyncio, os
-from chatbot.adapters import queue
+from chatbot.chosen import queue
+from chatbot.clients.broker_loop import Message
 
 async def handle(job_id):
     print(job_id, flush=True)
@@ -192,6 +195,36 @@ async def test_a_cancelled_worker_leaves_its_message(broker: Queue) -> None:
     handle.seconds = 0
     async with working(broker, handle):
         await until(lambda: handle.done["given up"] == 1, LEASE + 8)
+
+
+async def test_the_end_of_a_job_whose_connection_was_lost_acknowledges_no_other(settings: Settings) -> None:
+    """Receipts may begin anew on another connection: what came on a lost one is not acknowledged on the next."""
+    one, other = [queue.connect(settings.queue_url.get_secret_value(), LEASE) for _ in range(2)]
+    for name in ("first", "second"):
+        await one.send(name)
+    held = await received(one)
+    await one.close()
+    beside = await received(other)
+    again = await received(one)
+    with suppress(Unavailable):
+        await one.acknowledge(held)
+    left = {"first", "second"} - {held.job_id}
+    for broker in (one, other):
+        await broker.close()
+    handle = Recorder()
+    worker = queue.connect(settings.queue_url.get_secret_value(), LEASE)
+    async with working(worker, handle):
+        await until(lambda: left <= handle.done.keys(), 2 * LEASE + 10)
+    await worker.close()
+    assert {beside.job_id, again.job_id} <= {"first", "second"}
+
+
+async def received(broker: Any) -> Message:
+    """The next message, as the loop of a worker gets it."""
+    async with asyncio.timeout(2 * LEASE + 10):
+        while True:
+            for message in await broker.receive(1, 0.5):
+                return message
 
 
 async def test_create_again_loses_nothing(broker: Queue) -> None:

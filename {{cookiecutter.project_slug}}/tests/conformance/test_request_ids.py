@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chatbot.adapters.jobs import Jobs
-from chatbot.telemetry import request_id
+from chatbot.domain import JobRequest
+from chatbot.observability.logs import request_id
+from chatbot.storage.jobs import Jobs
 from tests.processes import chatbot, serving, until
 
 ID = "front-desk.4711"
@@ -27,10 +28,10 @@ def test_a_request_is_followed_from_its_header_to_the_worker(environ: Mapping[st
 
 async def test_the_record_keeps_the_request_and_a_job_of_nobody_has_none(jobs: Jobs) -> None:
     token = request_id.set(ID)
-    made = await jobs.create("ingest", "d1")
+    made = await jobs.create(JobRequest("ingest"), "d1")
     request_id.reset(token)
     assert made.request_id == ID
     begun = await jobs.start(made.id)
     assert begun is not None
     assert begun.request_id == ID
-    assert (await jobs.create("ingest", "d2")).request_id is None
+    assert (await jobs.create(JobRequest("ingest"), "d2")).request_id is None

@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 
 from chatbot import settings
-from chatbot.adapters import queue, secret_store, secrets, vector_store
+from chatbot.chosen import secrets
+from chatbot.clients import secret_store
 from chatbot.domain import InvalidConfiguration
 from services.process import Process, running
 from tests.conftest import SERVICES
@@ -31,9 +32,10 @@ BACKEND = SERVICES["choices"]["secrets_backend"]
 SERVER: Any = importlib.import_module(f"services.{BACKEND}") if find_spec(f"services.{BACKEND}") else None
 READS_FILES = hasattr(secrets, "SecretFiles")
 DATABASE = "postgresql://user:secret@db/chatbot"
+SCHEMES = settings.url_schemes()
 URLS = {
-    "VECTOR_DB_URL": f"{vector_store.SCHEMES[0]}://vectors",
-    "QUEUE_URL": f"{queue.SCHEMES[0]}://broker",
+    "VECTOR_DB_URL": f"{SCHEMES['vector_db_url'][0]}://vectors",
+    "QUEUE_URL": f"{SCHEMES['queue_url'][0]}://broker",
     "DATABASE_URL": DATABASE,
 }
 CANARY = "canary-4f1d"
@@ -133,7 +135,7 @@ if READS_FILES:
     def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
         write(tmp_path / "credentials", **URLS)
         (tmp_path / "credentials" / "LLM_API_KEY").write_bytes(b"\xff\xfe\xff")
-        assert "llm_api_key" in refused()
+        assert "credentials/LLM_API_KEY is not UTF-8 text" in refused()
 
 
 class Files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 
 import services
+from services.plain_path import forget, plain_path
 from services.process import Process, ServiceError
 
 PROGRAM = """
@@ -130,3 +132,16 @@ def test_a_missing_program_and_one_that_fails_are_told(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match=r"web did not start: see .*log"):
         failing.start()
     failing.stop()
+
+
+@pytest.mark.parametrize("name", ["l'été", "a, b", 'the "new" $HOME', "long" * 25])
+def test_a_path_that_programs_cannot_use_has_another_name_meanwhile(folder: Path, name: str) -> None:
+    odd = folder / name
+    odd.mkdir()
+    path = plain_path(odd)
+    assert path.samefile(odd)
+    assert re.fullmatch(r"[\w/.-]{1,85}", str(path))
+    forget(odd)
+    assert not path.is_symlink()
+    assert odd.is_dir()
+    assert plain_path(folder) == folder

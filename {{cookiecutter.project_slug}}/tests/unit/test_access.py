@@ -11,9 +11,9 @@ import pytest
 
 from chatbot.bootstrap import Services
 from chatbot.domain import Caller, InvalidToken, Scope
-from chatbot.telemetry import configure_logging
-from chatbot.web import access
+from chatbot.observability.logs import configure_logging
 from chatbot.web.app import create_app
+from chatbot.web.auth.visitors import anonymous_scopes, warn_if_open
 from tests.unit.fakes import FakeAnswerer, client_of, fake_services
 
 pytestmark = pytest.mark.slow
@@ -100,7 +100,7 @@ async def test_the_word_anonymous_stands_for_no_key(client: httpx2.AsyncClient) 
     ],
 )
 def test_what_a_visitor_may_do(variables: dict[str, Any], scopes: set[str]) -> None:
-    assert access.anonymous_scopes(fake_services(**variables).settings) == scopes
+    assert anonymous_scopes(fake_services(**variables).settings) == scopes
 
 
 async def test_a_visitor_without_the_scope_is_told_to_bring_a_key() -> None:
@@ -165,6 +165,32 @@ async def test_pages_of_other_sites_cannot_act_through_a_visitors_browser() -> N
             assert (await client.post("/v1/chat", json=ASK, headers=mine)).status_code == 200
 
 
+async def test_without_sec_fetch_site_the_origin_tells_whose_page_it_is() -> None:
+    """Over plain HTTP a browser sends none: a page elsewhere must not plant a document in an intranet's bot."""
+    services = fake_services(anonymous_scopes="ask ingest", cors_origins="https://www.example.org")
+    async with client_of(services) as client:
+        for foreign in ("http://evil.example", "null", "http://bot.evil.example", "http://bot:81"):
+            refused = await client.post("/v1/documents", files=FILE, headers={"Origin": foreign})
+            assert "other sites" in problem(refused, 403)
+        problem(await client.delete("/v1/conversations/c1", headers={"Origin": "http://evil.example"}), 403)
+        for own in ({}, {"Origin": "http://bot"}, {"Origin": "https://bot"}, {"Origin": "https://www.example.org"}):
+            assert (await client.post("/v1/chat", json=ASK, headers=own)).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP"])
+async def test_what_a_proxy_passed_on_is_not_the_owners(client: httpx2.AsyncClient, header: str) -> None:
+    passed_on = {"Host": "127.0.0.1:8000", header: "1.1 proxy"}
+    assert "ANONYMOUS_SCOPES" in problem(await client.post("/v1/documents", files=FILE, headers=passed_on), 401)
+
+
+async def test_nginx_with_its_defaults_is_seen_by_its_old_protocol(services: Services) -> None:
+    async def old(scope: Any, receive: Any, send: Any) -> None:
+        await create_app(services)({**scope, "http_version": "1.0"}, receive, send)
+
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(old), base_url="http://127.0.0.1:8000") as client:
+        assert "ANONYMOUS_SCOPES" in problem(await client.post("/v1/documents", files=FILE), 401)
+
+
 async def test_a_site_whose_name_leads_to_this_machine_gets_nothing(client: httpx2.AsyncClient) -> None:
     rebound = {"Host": "evil.example:8000", "Origin": "http://evil.example:8000"}
     assert "ANONYMOUS_SCOPES" in problem(await client.post("/v1/documents", files=FILE, headers=rebound), 401)
@@ -184,9 +210,9 @@ def test_what_is_open_to_all_is_said_at_the_start(capsys: pytest.CaptureFixture[
     configure_logging("INFO")
     model = {"llm_url": "http://127.0.0.1:1/v1", "llm_model": "m"}
     for quiet in ({}, {"host": "0.0.0.0"}, {"host": "0.0.0.0", "anonymous_scopes": "none", **model}):
-        access.warn(fake_services(**quiet).settings)
+        warn_if_open(fake_services(**quiet).settings)
     assert capsys.readouterr().out == ""
-    access.warn(fake_services(host="0.0.0.0", anonymous_scopes="ask ingest", **model).settings)
+    warn_if_open(fake_services(host="0.0.0.0", anonymous_scopes="ask ingest", **model).settings)
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["level"] for line in said] == ["WARNING", "WARNING"]
     assert "ANONYMOUS_SCOPES" in said[0]["message"]
@@ -313,7 +339,7 @@ async def test_a_limit_that_cannot_be_looked_up_is_503() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_day_s_tokens_are_counted_and_then_refused(stream: bool) -> None:
-    services = fake_services(daily_tokens=1000)
+    services = fake_services(daily_tokens=1000, llm_url="http://127.0.0.1:1/v1", llm_model="m")
     headers = await key(services, "ask")
     async with client_of(services) as client:
         for _ in range(2):
@@ -327,9 +353,9 @@ async def test_the_day_s_tokens_are_counted_and_then_refused(stream: bool) -> No
 
 @pytest.mark.parametrize(("url", "charged"), [("http://127.0.0.1:1/v1", True), (None, False)])
 async def test_a_client_that_leaves_is_charged_by_the_text_if_a_model_wrote_it(url: str | None, charged: bool) -> None:
-    from chatbot.adapters.limits import Subject
     from chatbot.domain import Question
-    from chatbot.web.budget import Budget, _counting
+    from chatbot.storage.limits import Subject
+    from chatbot.web.auth.budget import Budget, _settling
 
     services = fake_services(daily_tokens=1000, llm_url=url, llm_model="m")
     budget = Budget(services, [Subject("key:k0")])
@@ -338,8 +364,8 @@ async def test_a_client_that_leaves_is_charged_by_the_text_if_a_model_wrote_it(u
         for _ in range(events_taken):
             await anext(events)
         await events.aclose()
-    for task in [*_counting]:
-        await task
+        for task in [*_settling]:
+            await task
     assert (services.limits.tokens["key:k0"] > 0) == charged
 
 
@@ -349,7 +375,7 @@ async def test_a_model_that_failed_at_once_costs_nothing() -> None:
     )
     async with client_of(services) as client:
         assert (await client.post("/v1/chat", json=ASK)).status_code == 500
-    assert not services.limits.tokens
+    assert not any(services.limits.tokens.values())
 
 
 # What browsers are told -----------------------------------------------------------------------------------------------

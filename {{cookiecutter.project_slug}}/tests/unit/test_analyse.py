@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatbot.rag.analyse import detect_language, query_terms, sentence_spans, sentences, terms
+from chatbot.text.analysis import detect_language, query_terms, sentence_spans, sentences, terms
 
 
 def test_terms_are_stems_without_stop_words_and_keep_repeats() -> None:

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from chatbot.answering.answer import Answerer, Cited, Done, Event, Sources, Spent, Token
+from chatbot.answering.evidence import coverage, supported
+from chatbot.answering.extractive import Extractive
 from chatbot.domain import Chunk, Passage, Question, Unavailable, Usage
-from chatbot.rag.answer import Answerer, Cited, Done, Event, Sources, Spent, Token
-from chatbot.rag.evidence import coverage, supported
 
 GOOD = Passage(
     Chunk("c1", "d1", 0, "Sweden introduced a carbon tax in 1991.", "History", 3, "en"), "Taxes", "t.pdf", 1.0, 0.9
@@ -66,7 +67,7 @@ async def test_answer_is_what_the_stream_ends_with() -> None:
     assert answer.citations[0].quote == GOOD.chunk.text
 
 
-@pytest.mark.parametrize("pieces", [(), ("I think 1991.",), ("NO_ANSWER",), ("It was 1991 [9].",)])
+@pytest.mark.parametrize("pieces", [(), ("I do not know.",), ("Well… [9]",)])
 async def test_a_text_that_cites_nothing_is_not_shown(pieces: tuple[str, ...]) -> None:
     seen = await events(FakeModel(*pieces), GOOD)
     assert isinstance(seen[-1], Done)
@@ -84,6 +85,17 @@ async def test_off_topic_questions_do_not_reach_the_model() -> None:
     assert isinstance(seen[-1], Done)
     assert seen[-1].answer.text.startswith("Je n’ai pas trouvé")
     assert "Bread" in seen[-1].answer.text
+
+
+async def test_quotes_are_word_for_word() -> None:
+    words = "Get it from https://conda.io with `pip`, or write <dbl> for a number of this type."
+    for text in (words, words.replace("`", "")):
+        manual = Passage(Chunk("c", "d", 1, text, "", 1, "en"), "Types", "t.pdf", 1.0, 0.9, closeness=2)
+        answerer_ = Answerer(FakeRetriever(manual), Extractive(), passages=5)  # type: ignore[arg-type]
+        answer = await answerer_.answer(Question("Where do I get it from, conda.io or pip?", "en"))
+        assert answer.citations[0].quote == text
+    assert "`https://conda.io`" in answer.text
+    assert "`<dbl>`" in answer.text
 
 
 async def test_an_empty_corpus_has_no_nearest_documents() -> None:

@@ -1,6 +1,6 @@
 """The circuit breaker, on a clock of its own."""
 
-from chatbot.adapters.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
+from chatbot.clients.circuit_breaker import CLOSED, HALF_OPEN, OPEN, Breaker
 
 
 class Clock:

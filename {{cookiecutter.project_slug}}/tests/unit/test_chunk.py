@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from chatbot.domain import ParsedDocument, Section
-from chatbot.rag.chunk import chunk, indexed_text
+from chatbot.ingestion.chunk import chunk, indexed_text
 
 SENTENCES = [f"Sentence number {number} says something of its own." for number in range(100)]
 

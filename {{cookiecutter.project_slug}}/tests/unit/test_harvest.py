@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from chatbot.domain import Unavailable
-from chatbot.pipeline.harvest import harvest, record
+from chatbot.ingestion.hal import harvest, record
 
 pytestmark = pytest.mark.slow
 
@@ -103,12 +103,7 @@ async def test_an_unknown_collection_is_not_asked_for_again(archive: Archive) ->
 def test_a_record_is_a_markdown_document_with_metadata() -> None:
     made = record(FIELDS, "ROOF")
     assert made.source == "https://hal.example/hal-00000001"
-    assert made.text.splitlines()[::2] == [
-        "# Rain on slate roofs",
-        "Ada Stone, Luc Pluie. 2021",
-        "Slate sheds water.",
-        "L'ardoise évacue l'eau.",
-    ]
+    assert made.text.splitlines()[::2] == ["# Rain on slate roofs", "Slate sheds water.", "L'ardoise évacue l'eau."]
     assert made.metadata == {
         "collection": "ROOF",
         "type": "ART",
@@ -118,8 +113,15 @@ def test_a_record_is_a_markdown_document_with_metadata() -> None:
     }
 
 
-def test_a_record_without_an_abstract_has_no_text() -> None:
-    made = record({"halId_s": "hal-2", "title_s": ["Only a title"], "abstract_s": [" "]}, "ROOF")
-    assert made.text == ""
+def test_journal_and_doi_are_kept() -> None:
+    made = record({**FIELDS, "journalTitle_s": "Roofs", "doiId_s": "10.1000/1"}, "ROOF")
+    assert (made.metadata["journal"], made.metadata["doi"]) == ("Roofs", "10.1000/1")
+
+
+def test_a_record_without_an_abstract_is_a_document_with_title_authors_and_year() -> None:
+    made = record({**FIELDS, "abstract_s": [" "]}, "ROOF")
+    assert made.text == "# Rain on slate roofs\n\nAda Stone, Luc Pluie. Rain on slate roofs. 2021.\n"
+    made = record({"halId_s": "hal-2", "title_s": ["Only a title"]}, "ROOF")
+    assert made.text == "# Only a title\n\nOnly a title\n"
     assert made.source == "https://hal.science/hal-2"
     assert made.metadata == {"collection": "ROOF", "type": "UNDEFINED"}

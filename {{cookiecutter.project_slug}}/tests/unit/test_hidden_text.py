@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatbot.rag.parse import parse
+from chatbot.ingestion.parsing.parse import parse
 from tests.attacks import documents
 
 pytestmark = pytest.mark.slow
@@ -40,11 +40,47 @@ def test_pdf(way: str) -> None:
         "BT 1 g 1 Tr 0 G /F1 11 Tf 50 700 Td ({}) Tj ET",
         "q 11 0 0 11 0 0 cm BT /F1 1 Tf 5 60 Td ({}) Tj ET Q",
         "BT /F1 11 Tf 0 1 -1 0 300 100 Tm ({}) Tj ET",
+        "q /Tint gs 0 g 40 690 500 30 re f Q BT 0 g /F1 11 Tf 50 700 Td ({}) Tj ET",
+        "q /Half gs BT 0 g /F1 11 Tf 50 700 Td ({}) Tj ET Q",
+        "0.95 g 40 690 500 30 re f BT 0.4 g /F1 11 Tf 50 700 Td ({}) Tj ET",
+        "BT 0 g /F1 11 Tf 50 700 Td ({}) Tj ET q /Tint gs 1 1 0 rg 40 690 500 30 re f Q",
+        "q /Multiply gs 1 1 0 rg 40 690 500 30 re f Q BT 0 g /F1 11 Tf 50 700 Td ({}) Tj ET",
+        "q 40 690 500 30 re W n BT /F1 11 Tf 50 700 Td ({}) Tj ET Q",
+        "/OC /On BDC BT /F1 11 Tf 50 700 Td ({}) Tj ET EMC",
+        "BT 1 0 0 rg /F1 11 Tf 50 700 Td ({}) Tj ET",
+        "BT 0.7 g /F1 9 Tf 50 700 Td ({}) Tj ET",
+        "/Pattern cs /Paper scn 40 690 500 30 re f BT 0 g /F1 11 Tf 50 700 Td ({}) Tj ET",
+        "BT 0 g /F1 11 Tf 50 700 Td ({}) Tj ET BT 0 g /F1 11 Tf 50.3 700 Td ({}) Tj ET",
+        "q 0 0 0 rg 48 698 500 14 re f Q BT 1 1 0 rg /F1 8 Tf 50 700 Td ({}) Tj ET",
     ],
-    ids=["plain", "grey", "white on blue", "white on a picture", "outlined", "scaled up", "turned"],
 )
 def test_pdf_text_that_is_seen_stays(content: str) -> None:
     assert "Also to be read" in words(documents.pdf(SEEN, "Also to be read", content), "a.pdf")
+
+
+def test_pdf_text_that_is_seen_in_part_is_read_in_part() -> None:
+    half = "BT /F1 11 Tf 50 700 Td (Also to be read. {}) Tj ET 1 g 127 690 500 30 re f"
+    text = words(documents.pdf(SEEN, HIDDEN, half), "a.pdf")
+    assert "Also to be read." in text
+    assert "PWNED" not in text
+
+
+@pytest.mark.parametrize("strips", [1, 2, 9])
+def test_the_ocr_layer_of_a_scan_in_strips_is_its_text(strips: int) -> None:
+    height = 842 // strips
+    pictures = " ".join(f"q 595 0 0 {height} 0 {n * height} cm /Scan Do Q" for n in range(strips))
+    page = f"{pictures} BT /F1 11 Tf 3 Tr 50 700 Td ({{}}) Tj ET"
+    assert "Read by OCR" in words(documents.pdf(" ", "Read by OCR", page), "a.pdf")
+
+
+def test_the_ocr_layer_of_a_book_smaller_than_the_page_is_its_text() -> None:
+    page = "q 300 0 0 400 100 300 cm /Scan Do Q BT /F1 11 Tf 3 Tr 120 600 Td ({}) Tj 0 -14 Td (And more.) Tj ET"
+    assert "Read by OCR And more." in words(documents.pdf(" ", "Read by OCR", page), "a.pdf")
+
+
+def test_an_invisible_layer_beside_the_picture_is_no_ocr() -> None:
+    page = "q 100 0 0 100 100 100 cm /Scan Do Q BT /F1 11 Tf 3 Tr 120 600 Td ({}) Tj ET"
+    assert "PWNED" not in words(documents.pdf(SEEN, HIDDEN, page), "a.pdf")
 
 
 def test_the_ocr_layer_of_a_scanned_page_is_its_text() -> None:
@@ -75,6 +111,33 @@ def test_html(way: str) -> None:
         '<p style="font-size:1em">{}</p><p style="font-size: 1rem; opacity: 1">x</p>',
         "<style>@media print { p { display:none } } .menu { display: none }</style><p>{}</p>",
         "<style>body { font-size: 0 } .a:hover .b { display:none }</style><p>{}</p>",
+        "<style>.x { min-width:0; overflow:hidden } .x { border-width:1px; overflow:hidden }</style><p class=x>{}</p>",
+        '<p style="line-height:1; overflow:hidden">{}</p>',
+        '<p style="color:inherit; background-color:inherit">{}</p>',
+        '<ul style="font-size:0"><li style="font-size:16px">{}</li></ul>',
+        '<p style="--tw-bg-opacity:0; fill-opacity:0; scroll-margin-top:-1000px">{}</p>',
+        "<style>.pane { display:none } .pane.active { display:block }</style><div class='pane active'>{}</div>",
+        "<style>.x { display:none } .x { display:block }</style><p class=x>{}</p>",
+        "<style>.x { display:none } #y { display:block }</style><p class=x id=y>{}</p>",
+        "<style>@media (max-width: 700px) { .x { display:none } }</style><p class=x>{}</p>",
+        "<style>@media (prefers-color-scheme: dark) { .x { color:white } }</style><p class=x>{}</p>",
+        "<style>@layer a { p { display:none } } p { display:block }</style><p>{}</p>",
+        "<style>.x::after { display:none } .x:hover { opacity:0 }</style><p class=x>{}</p>",
+        '<div style="visibility:hidden"><p style="visibility:visible">{}</p></div>',
+        '<div style="height:0; overflow:hidden; padding-bottom:56%"><p>{}</p></div>',
+        '<p style="left:-9999px">{}</p>',
+        '<p style="position:relative; left:-20px; top:-30px">{}</p>',
+        '<h1 style="background:linear-gradient(red, blue); -webkit-background-clip:text; color:transparent">{}</h1>',
+        '<p style="color:#fff; text-shadow: 0 0 2px #000">{}</p>',
+        '<p style="background:url(sky.jpg); color:white">{}</p>',
+        '<p style="color:rgb(120 120 120 / 90%)">{}</p>',
+        "<dialog open>{}</dialog>",
+        "<details><summary>More</summary>{}</details>",
+        "<form action=x><p>{}</p><input value=y></form>",
+        "<article>One.</article><article>{}</article>",
+        "<main></main><div>{}</div>",
+        "<h2><button aria-expanded=false>{}</button></h2><p>Text</p>",
+        '<section class="cookie-policy"><h1>Cookies</h1>{}</section>',
     ],
 )
 def test_html_that_is_seen_stays(seen: str) -> None:

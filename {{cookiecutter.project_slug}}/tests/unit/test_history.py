@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatbot.rag.history import LONGEST_TITLE, MOST_TERMS, follows_up, query, title
+from chatbot.answering.history import LONGEST_TITLE, MOST_TERMS, follows_up, query, title
 
 FOLLOW_UPS = [
     "And in France?",

@@ -14,10 +14,12 @@ import httpx2
 import pytest
 import uvicorn
 
-from chatbot.adapters import language_model
-from chatbot.adapters.language_model import Extractive, Limits
+from chatbot.answering.answer import Answerer
+from chatbot.answering.extractive import Extractive
+from chatbot.bootstrap import language_model as connect
+from chatbot.clients import language_model
+from chatbot.clients.language_model import GenerationLimits
 from chatbot.domain import ModelUnavailable, Passage, Usage
-from chatbot.rag.answer import Answerer
 from chatbot.web.app import create_app
 from tests.unit import openai_server
 from tests.unit.fakes import PASSAGE, client_of, fake_services
@@ -48,8 +50,8 @@ def server() -> Iterator[FakeOpenAI]:
         yield fake
 
 
-def connected(server: FakeOpenAI, limits: Limits | None = None) -> Any:
-    return language_model.connect(server.url, "some-model", "", limits or Limits(5, 5))
+def connected(server: FakeOpenAI, limits: GenerationLimits | None = None) -> Any:
+    return connect(server.url, "some-model", "", limits or GenerationLimits(5, 5))
 
 
 def bot(model: Any) -> Any:
@@ -87,11 +89,11 @@ async def test_a_stream_that_breaks_before_its_first_word_is_tried_again_and_not
 
 @pytest.mark.parametrize(
     ("delay", "pause", "limits"),
-    [(5, 0, Limits(9, 0.2)), (0, 5, Limits(9, 5)), (0, 0.15, Limits(0.4, 0.4))],
-    ids=["first token", "between tokens", "total"],
+    [(5, 0, GenerationLimits(9, 0.2)), (0, 5, GenerationLimits(9, 5))],
+    ids=["first token", "between tokens"],
 )
 async def test_a_model_that_is_silent_is_waited_for_so_long(
-    server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch, delay: float, pause: float, limits: Limits
+    server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch, delay: float, pause: float, limits: GenerationLimits
 ) -> None:
     monkeypatch.setattr(language_model, "BETWEEN_TOKENS", 0.2)
     server.delay, server.pause, server.pieces = delay, pause, ["word "] * 20
@@ -101,6 +103,21 @@ async def test_a_model_that_is_silent_is_waited_for_so_long(
     assert time.monotonic() - started < 2
     assert len(server.requests) == 1
     assert await asyncio.to_thread(server.left.wait, 1)
+
+
+@pytest.mark.parametrize(
+    ("pause", "limits"),
+    [(0.15, GenerationLimits(0.4, 0.4)), (0, GenerationLimits(5, 5, tokens=2))],
+    ids=["its time is up", "its tokens are used up"],
+)
+async def test_a_model_that_rambles_is_cut_with_what_it_said(
+    server: FakeOpenAI, pause: float, limits: GenerationLimits
+) -> None:
+    server.pause, server.pieces = pause, ["word "] * 20
+    text, _ = await text_and_usage(connected(server, limits))
+    assert "word" in text
+    assert len(text) < len("word " * 20)
+    assert server.requests[0]["max_tokens"] == limits.tokens
 
 
 async def test_after_failures_in_a_row_it_is_left_alone_then_probed(
@@ -146,7 +163,7 @@ async def test_a_model_that_is_down_is_a_503_that_offers_quotes(server: FakeOpen
 
 
 async def test_an_outage_in_mid_stream_ends_with_the_same_offer(server: FakeOpenAI) -> None:
-    server.cut, server.pieces = 2, ["It weighs [1] ", "on ", "households "]
+    server.cut, server.pieces = 3, ["It weighs on households [1]. ", "It does so. ", "Yes"]
     async with client_of(bot(connected(server))) as client:
         response = await client.post("/v1/chat", json={"question": QUESTION, "stream": True})
     name, problem = events_of(response.text)[-1]
@@ -181,7 +198,7 @@ async def test_the_model_stops_within_a_second_when_the_client_leaves(
 ) -> None:
     """Also while it is silent, when nothing is sent that could fail."""
     server.delay, server.pause, server.pieces = delay, pause, ["word [1] and "] * 1000
-    with listening(bot(connected(server, Limits(60, 60)))) as port:
+    with listening(bot(connected(server, GenerationLimits(60, 60)))) as port:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.5):

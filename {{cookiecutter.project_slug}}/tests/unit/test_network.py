@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi import Request
 
-from chatbot.web.network import named_locally, network, origin
+from chatbot.web.auth.network import named_locally, network, origin
 
 
 def request(peer: str | None, *forwarded: str) -> Request:
@@ -25,9 +25,9 @@ def request(peer: str | None, *forwarded: str) -> Request:
         ("10.0.0.1", ["unknown"], 1, "10.0.0.1"),
         ("10.0.0.1", [""], 1, "10.0.0.1"),
         ("10.0.0.1", ["203.0.113.5:4711"], 1, "203.0.113.5"),
-        ("10.0.0.1", ["[2001:db8:1:2:3:4:5:6]:443"], 1, "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff::1", [], 0, "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", [], 0, "fe80::/64"),
+        ("10.0.0.1", ["[2001:db8:1:2:3:4:5:6]:443"], 1, "2001:db8:1::/56"),
+        ("2001:db8:1:2:ffff::1", [], 0, "2001:db8:1::/56"),
+        ("fe80::1%eth0", [], 0, "fe80::/56"),
         ("::ffff:192.0.2.1", [], 0, "192.0.2.1"),
         (None, [], 0, "unknown"),
         (None, ["203.0.113.5"], 1, "203.0.113.5"),

@@ -12,10 +12,10 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client import REGISTRY
 
-from chatbot import metrics
 from chatbot.domain import InvalidConfiguration, Unavailable, UnreadableDocument
+from chatbot.observability import metrics
 from chatbot.settings import home
-from chatbot.web import metrics as web_metrics
+from chatbot.web.ops import request_metrics as web_metrics
 
 SUFFIXES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
 OWN = {

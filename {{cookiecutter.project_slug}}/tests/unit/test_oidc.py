@@ -18,8 +18,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from chatbot.adapters import oidc
-from chatbot.adapters.oidc import Granted
+from chatbot.clients import oidc
+from chatbot.clients.oidc import Granted
 from chatbot.domain import InvalidToken, Unavailable
 from tests.processes import python
 

@@ -7,13 +7,12 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chatbot.settings import Settings, home
-from chatbot.web import embed, page
+from chatbot.settings import Settings
+from chatbot.web.pages import embed, page
 from tests.unit.fakes import client_of, fake_services
 
 pytestmark = pytest.mark.slow
@@ -21,7 +20,6 @@ pytestmark = pytest.mark.slow
 FILES = {name: (page.FOLDER / f"chat.{name}").read_text("utf-8") for name in ("html", "css", "words.json")}
 FILES["js"] = "".join((page.FOLDER / name).read_text("utf-8") for name in page.SCRIPTS)
 WORDS: dict[str, dict[str, Any]] = json.loads(FILES["words.json"])
-SUGGESTIONS = [question for words in WORDS.values() for question in words["suggestions"]]
 
 
 class Tags(HTMLParser):
@@ -111,12 +109,6 @@ def test_all_words_of_the_page_are_in_the_list_of_words() -> None:
     without_noscript = re.sub(r"<noscript>.*?</noscript>", "", FILES["html"])
     spoken = re.sub(r"BOT_\w+|<[^>]*>", "", without_noscript)
     assert spoken.split() == []
-
-
-@pytest.mark.parametrize("question", SUGGESTIONS)
-def test_the_manual_answers_what_the_page_suggests(question: str) -> None:
-    manual = "\n".join(Path(each).read_text("utf-8") for each in (home() / "docs").glob("*.md"))
-    assert f"## {question}".replace("’", "'").replace("\u00a0", " ") in manual.replace("’", "'").replace("\u00a0", " ")
 
 
 async def test_suggestions_are_those_of_the_settings() -> None:

@@ -13,12 +13,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from chatbot.answering.answer import Cited, Done, Event, Spent, Token
 from chatbot.bootstrap import Services
 from chatbot.domain import Answer, Message, Question
-from chatbot.rag.answer import Cited, Done, Event, Spent, Token
-from chatbot.web import resume
 from chatbot.web.app import create_app
-from chatbot.web.resume import Position
+from chatbot.web.streaming import resume
+from chatbot.web.streaming.resume import Position
 from tests.unit.fakes import CITATION, DOWN, FakeAnswerer, FakeConversations, FakeOpenAnswers, client_of, fake_services
 from tests.unit.test_web_api import events_of
 
@@ -141,7 +141,7 @@ class Written:
 
     async def left(self) -> Written:
         await self.answers.add(ID, "visitor:v")
-        async with aclosing(resume.Outliving(self.events(), self.answers, ID, self.grace)) as events:
+        async with aclosing(resume.DetachedStream(self.events(), self.answers, ID, self.grace)) as events:
             assert await anext(events) == Token("It ")
         return self
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from chatbot.answering.retrieve import Retriever, fuse
 from chatbot.domain import Chunk, Filters, Hit, Passage
-from chatbot.rag.retrieve import Retriever, fuse
+
+VECTOR = [1.0]
 
 
 class Searches:
@@ -18,21 +20,18 @@ class Searches:
 
     async def search(self, *arguments: object) -> list[Hit]:
         self.calls.append(arguments)
-        return self.hits["dense" if len(arguments) == 4 else "lexical"]
+        return self.hits["dense" if arguments[0] == VECTOR else "lexical"]
 
     async def embed_query(self, text: str) -> list[float]:
-        return [1.0]
+        return VECTOR
 
     async def passages(self, hits: Sequence[Hit]) -> list[Passage]:
         chunks = [(Chunk(hit.chunk_id, "d", 0, self.texts[hit.chunk_id], "", 1, "en"), hit.score) for hit in hits]
         return [Passage(chunk, "T", "s", score) for chunk, score in chunks]
 
-    async def index(self) -> str:
-        return "e5_1"
-
 
 def retriever(searches: Searches, weight: float = 0.5) -> Retriever:
-    return Retriever(searches, searches, searches, searches, searches.index, weight)  # type: ignore[arg-type]
+    return Retriever(searches, searches, searches, searches, weight)  # type: ignore[arg-type]
 
 
 def test_fusion_rewards_what_both_searches_found() -> None:

@@ -9,7 +9,7 @@ import time
 import pytest
 from markdown_it import MarkdownIt
 
-from chatbot.rag.safe import Filter, Guard, text
+from chatbot.text.sanitize import Filter, Guard, text
 
 pytestmark = pytest.mark.slow
 

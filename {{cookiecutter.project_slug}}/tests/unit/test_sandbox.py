@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -14,10 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
-from chatbot.adapters import sandbox as module
-from chatbot.adapters.sandbox import Sandbox
 from chatbot.domain import Unavailable, UnreadableDocument
-from chatbot.rag.parse import parse
+from chatbot.ingestion.parsing import sandbox as module
+from chatbot.ingestion.parsing.parse import parse
+from chatbot.ingestion.parsing.sandbox import Sandbox
 from chatbot.settings import Settings
 from tests.unit.bombs import BOMBS, HARMLESS
 from tests.unit.test_parse import pdf, word
@@ -40,7 +41,7 @@ def parsers() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children():
         with suppress(psutil.Error):
-            if "chatbot.rag.child" in child.cmdline():
+            if "chatbot.ingestion.parsing.child" in child.cmdline():
                 found.append(child)
     return found
 
@@ -115,7 +116,7 @@ async def test_what_only_looks_like_a_bomb_is_read(sandbox: Sandbox, name: str) 
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "broke its parser"),
+        ("import ctypes; ctypes.string_at(0)", "broke its parser"),
         ("import os; os._exit(3)", "broke its parser"),
         ("raise KeyError('some text of the document')", "damaged, or of an unusual kind (KeyError)"),
         ("raise MemoryError", "needs too much memory"),
@@ -130,10 +131,10 @@ async def test_whatever_a_parser_does_is_a_sentence(
 ) -> None:
     """The real child, with a parser of text that does the worst."""
     (tmp_path / "worst.py").write_text(
-        "import chatbot.rag.formats.text, runpy\n"
+        "import chatbot.ingestion.parsing.text, runpy\n"
         f"def read(content, name):\n    {code}\n"
-        "chatbot.rag.formats.text.read = read\n"
-        "runpy.run_module('chatbot.rag.child', run_name='__main__')\n"
+        "chatbot.ingestion.parsing.text.read = read\n"
+        "runpy.run_module('chatbot.ingestion.parsing.child', run_name='__main__')\n"
     )
     monkeypatch.setattr(module, "MODULE", "worst")
     monkeypatch.setattr(module, "PATIENCE", 2)
@@ -158,10 +159,10 @@ async def test_a_parser_that_cannot_start_is_an_outage_and_no_fault_of_the_file(
 
 async def test_a_parser_knows_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, sandbox: Sandbox) -> None:
     (tmp_path / "spy.py").write_text(
-        "import os, chatbot.rag.formats.text, runpy\n"
-        "original = chatbot.rag.formats.text.read\n"
-        "chatbot.rag.formats.text.read = lambda content, name: original(str(sorted(os.environ)).encode(), name)\n"
-        "runpy.run_module('chatbot.rag.child', run_name='__main__')\n"
+        "import os, chatbot.ingestion.parsing.text, runpy\n"
+        "original = chatbot.ingestion.parsing.text.read\n"
+        "chatbot.ingestion.parsing.text.read = lambda content, name: original(str(sorted(os.environ)).encode(), name)\n"
+        "runpy.run_module('chatbot.ingestion.parsing.child', run_name='__main__')\n"
     )
     monkeypatch.setenv("LLM_API_KEY", "canary-key")
     monkeypatch.setattr(module, "MODULE", "spy")
@@ -169,6 +170,54 @@ async def test_a_parser_knows_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_pat
     seen = (await sandbox.parse(b"text", "a.txt")).sections[0].text
     assert "PYTHONPATH" in seen
     assert "LLM_API_KEY" not in seen
+
+
+ATTEMPTS = {
+    "socket": "__import__('socket').socket()",
+    "connection": "__import__('socket').create_connection(('127.0.0.1', 9), 1)",
+    "environment": "open(f'/proc/{os.getppid()}/environ', 'rb').read()",
+    "memory": "open(f'/proc/{os.getppid()}/mem', 'rb').read()",
+    "accounts": "open('/etc/passwd').read()",
+    "project": "open(PROJECT).read()",
+    "folder": "os.listdir('/proc')",
+    "file": "open('/tmp/left-behind', 'w')",
+    "program": "os.execv('/bin/true', ['/bin/true'])",
+    "signal": "os.kill(os.getppid(), 0)",
+}
+"""What a parser that was taken over may try, from inside."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what confines a parser is Linux's: see docs/ingest.md")
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+async def test_a_parser_that_was_taken_over_reaches_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, sandbox: Sandbox, attempt: str
+) -> None:
+    private = tmp_path / "private" / "credentials"
+    private.parent.mkdir()
+    private.write_text("canary")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "over.py").write_text(
+        "import os, socket, chatbot.ingestion.parsing.text, runpy\n"
+        f"PROJECT = {str(private)!r}\n"
+        "original = chatbot.ingestion.parsing.text.read\n"
+        "def read(content, name):\n"
+        f"    try:\n        outcome = 'reached ' + repr({ATTEMPTS[attempt]})[:40]\n"
+        "    except OSError as error:\n        outcome = 'refused ' + type(error).__name__\n"
+        "    return original(outcome.encode(), name)\n"
+        "chatbot.ingestion.parsing.text.read = read\n"
+        "runpy.run_module('chatbot.ingestion.parsing.child', run_name='__main__')\n"
+    )
+    monkeypatch.setattr(module, "MODULE", "over")
+    monkeypatch.syspath_prepend(tmp_path / "taken")
+    assert (await sandbox.parse(b"text", "a.txt")).sections[0].text == "refused PermissionError"
+
+
+def test_where_there_is_linux_all_of_it_holds() -> None:
+    code = "import sys; from chatbot.ingestion.parsing.confine import confine; print(*confine(sys.path))"
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
+    expected = {"privileges", "files", "calls"} if sys.platform == "linux" else set()
+    assert expected <= set(done.stdout.split())
 
 
 async def test_a_cancelled_job_leaves_no_process(sandbox: Sandbox) -> None:

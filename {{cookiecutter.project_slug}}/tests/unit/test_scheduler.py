@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chatbot import scheduler
-from chatbot.domain import Unavailable
+from chatbot.domain import JobRequest, Unavailable
+from chatbot.jobs import scheduler
 from tests.unit.fakes import fake_services
 
 
@@ -16,7 +16,7 @@ async def test_jobs_are_sent_while_the_purge_fails_and_it_is_tried_again(monkeyp
     outcomes: list[Any] = [Unavailable("PostgreSQL", "start it"), KeyError("table"), {"conversations": 1}]
     tries = 0
 
-    async def purge_daily(_: object) -> dict[str, int] | None:
+    async def purge_daily(*_: object) -> dict[str, int] | None:
         nonlocal tries
         tries += 1
         outcome = outcomes.pop(0) if outcomes else None
@@ -25,11 +25,11 @@ async def test_jobs_are_sent_while_the_purge_fails_and_it_is_tried_again(monkeyp
         return outcome
 
     monkeypatch.setattr(scheduler, "INTERVAL", 0.01)
-    monkeypatch.setattr(scheduler, "PURGE_INTERVAL", 0.01)
+    monkeypatch.setattr(scheduler, "UPKEEP_INTERVAL", 0.01)
     monkeypatch.setattr(scheduler, "purge_daily", purge_daily)
     services, stop = fake_services(), asyncio.Event()
     scheduling = asyncio.create_task(scheduler.schedule(services, stop))
-    job = await services.jobs.create("ingest", "d1")
+    job = await services.jobs.create(JobRequest("ingest"), "d1")
     async with asyncio.timeout(10):
         while tries < 5 or not services.queue.sent:  # noqa: ASYNC110 - neither tells anybody
             await asyncio.sleep(0.01)

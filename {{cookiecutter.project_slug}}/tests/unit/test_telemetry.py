@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chatbot.domain import Unavailable
-from chatbot.telemetry import configure_logging, job_id, request_id
+from chatbot.observability.logs import configure_logging, job_id, request_id
 
 pytestmark = pytest.mark.usefixtures("_logging_restored")
 
@@ -23,10 +23,10 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 def test_line_has_time_level_logger_message_and_extras(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO")
-    logging.getLogger("chatbot.worker").info("indexed %s", "it", extra={"chunks": 12})
+    logging.getLogger("chatbot.jobs.worker").info("indexed %s", "it", extra={"chunks": 12})
     [line] = lines(capsys)
     assert line.pop("time").endswith("Z")
-    assert line == {"level": "INFO", "logger": "chatbot.worker", "message": "indexed it", "chunks": 12}
+    assert line == {"level": "INFO", "logger": "chatbot.jobs.worker", "message": "indexed it", "chunks": 12}
 
 
 def test_configuring_twice_writes_once(capsys: pytest.CaptureFixture[str]) -> None:

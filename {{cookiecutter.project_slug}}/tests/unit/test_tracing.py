@@ -14,13 +14,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from chatbot import tracing, worker
-from chatbot.adapters import traces
-from chatbot.adapters.language_model import Limits, OpenAICompatible
-from chatbot.domain import Hit, Job, Passage, Unavailable
-from chatbot.pipeline.ingest import IngestResult
-from chatbot.rag.answer import Answerer
-from chatbot.rag.retrieve import Retriever
+from chatbot.answering.answer import Answerer
+from chatbot.answering.generate import Generator
+from chatbot.answering.retrieve import Retriever
+from chatbot.clients import otel as traces
+from chatbot.clients.language_model import GenerationLimits, OpenAICompatible
+from chatbot.domain import Claim, Hit, Job, Passage, Unavailable
+from chatbot.ingestion.ingest import IngestResult
+from chatbot.jobs import worker
+from chatbot.observability import tracing
 from chatbot.settings import home
 from tests.processes import python
 from tests.unit import openai_server
@@ -31,7 +33,7 @@ CANARY = "Wolpertinger"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OFF = """
 import asyncio, sys
-import chatbot.bootstrap, chatbot.worker, chatbot.process
+import chatbot.bootstrap, chatbot.jobs.worker, chatbot.runtime.process
 from chatbot.web.app import create_app
 from tests.unit.fakes import fake_services
 
@@ -74,13 +76,9 @@ class Searches:
         return [1.0]
 
 
-async def index() -> str:
-    return "index"
-
-
 def retriever() -> Retriever:
     every: Any = Searches()
-    return Retriever(every, every, every, every, index, 0.5)
+    return Retriever(every, every, every, every, 0.5)
 
 
 def test_nothing_of_the_sdk_is_imported_while_traces_are_off() -> None:
@@ -96,7 +94,7 @@ def test_off_a_span_goes_nowhere() -> None:
 async def test_one_question_is_one_trace_by_the_conventions_and_without_its_words() -> None:
     with openai_server.running() as server:
         server.pieces = [f"The {CANARY} weighs on poor households [1]."]
-        model = OpenAICompatible(server.url, "small-1", "key", Limits(5, 5))
+        model = Generator(OpenAICompatible(server.url, "small-1", "key", GenerationLimits(5, 5)))
         services = fake_services(Answerer(retriever(), model, 3))
         with tracing_to(Spans()) as exporter:
             async with client_of(services) as client:
@@ -169,22 +167,20 @@ async def test_a_job_goes_on_in_the_trace_of_its_request() -> None:
         async def start(self, id: str) -> Job:
             return job
 
-        async def succeed(self, id: str) -> None: ...
+        lease = 60.0
 
-        async def progress(self, id: str, fraction: float) -> None: ...
+        async def succeed(self, claim: Claim, note: str = "") -> None: ...
 
     class Ingester:
-        async def process(self, id: str, progress: Any) -> IngestResult:
+        async def process(self, id: str, progress: Any, claim: Claim) -> IngestResult:
             assert tracing.traceparent() != PARENT
             assert (tracing.traceparent() or "").split("-")[1] == PARENT.split("-")[1]
             return IngestResult("d1", 1, 2, 2)
 
-    class Services:
-        jobs, ingester = Jobs(), Ingester()
-
-    services: Any = Services()
+    jobs: Any = Jobs()
+    ingester: Any = Ingester()
     with tracing_to(Spans()) as exporter:
-        await worker._handle(services, "j1")
+        await worker._handle(jobs, ingester, "j1")
     span = exporter.named()["job ingest"]
     assert parent(span) == int(PARENT.split("-")[2], 16)
     assert dict(span.attributes or {}) == {

@@ -167,14 +167,31 @@ async def test_a_url_gives_a_job_to_follow(client: httpx2.AsyncClient, services:
     assert "example.org" not in response.text.replace(str(body["document"]), "").partition('"job"')[2]
 
 
-async def test_idempotency_key_returns_the_same_job(client: httpx2.AsyncClient) -> None:
+async def test_an_idempotency_key_returns_the_same_job_for_the_same_request_and_refuses_another(
+    client: httpx2.AsyncClient, services: Services
+) -> None:
     async def post(name: str, content: bytes) -> httpx2.Response:
         headers = {"Idempotency-Key": "k-1"}
         return await client.post("/v1/documents", files={"file": (name, content)}, headers=headers)
 
-    first, again, other = await post("a.txt", b"one"), await post("a.txt", b"two"), await post("b.txt", b"one")
+    first, again = await post("a.txt", b"one"), await post("a.txt", b"one")
     assert first.json()["job"]["id"] == again.json()["job"]["id"]
-    assert other.status_code == 422
+    for name, content in (("a.txt", b"two"), ("b.txt", b"one")):
+        assert (await post(name, content)).status_code == 422
+    assert list(services.ingester.contents.values()) == [b"one"], "nothing was registered"
+
+
+async def test_an_idempotency_key_is_the_callers_own(client: httpx2.AsyncClient, services: Services) -> None:
+    jobs = []
+    for name in ("one", "two"):
+        _, secret = await services.keys.create(name, frozenset({"ingest"}))
+        headers = {"Idempotency-Key": "k-1", "X-API-Key": secret}
+        file = {"file": (f"{name}.txt", name.encode())}
+        response = await client.post("/v1/documents", files=file, headers=headers)
+        assert response.status_code == 202
+        jobs.append(response.json()["job"]["id"])
+    assert len(set(jobs)) == 2
+    assert not [row.idempotency_key for row in services.jobs.rows.values() if "k-1" in (row.idempotency_key or "")]
 
 
 async def test_documents_are_paged_without_gaps_or_repeats(client: httpx2.AsyncClient) -> None:

@@ -17,11 +17,11 @@ from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
 
-from chatbot.adapters.language_model import Limits
 from chatbot.bootstrap import Services
+from chatbot.clients.language_model import GenerationLimits
 from chatbot.domain import Chunk, Document, ModelUnavailable, Unavailable
-from chatbot.web import metrics
 from chatbot.web.app import create_app
+from chatbot.web.ops import request_metrics as metrics
 from tests.processes import python, until
 from tests.unit import openai_server
 from tests.unit.fakes import PASSAGE, FakeAnswerer, client_of, fake_services
@@ -300,7 +300,7 @@ async def ask_as_older_clients_do(url: str, http: httpx2.AsyncClient) -> None:
 
 @pytest.mark.parametrize("ask", [ask_as_clients_do, ask_as_older_clients_do])
 async def test_the_model_stops_within_a_second_when_the_assistant_leaves(server: FakeOpenAI, ask: Any) -> None:
-    with listening(bot(connected(server, Limits(60, 60)))) as port:
+    with listening(bot(connected(server, GenerationLimits(60, 60)))) as port:
         async with httpx2.AsyncClient(timeout=60, trust_env=False) as http:
             asking = asyncio.create_task(ask(f"http://127.0.0.1:{port}/mcp", http))
             await asyncio.to_thread(until, lambda: server.requests)

@@ -12,12 +12,12 @@ import httpx2
 import openai
 import pytest
 
-from chatbot.adapters.language_model import Extractive
+from chatbot.answering.answer import NOTHING_FOUND, Answerer, Event, Sources
+from chatbot.answering.extractive import Extractive
 from chatbot.bootstrap import Services
 from chatbot.domain import Answer, ModelUnavailable, Passage, Question, Turn
-from chatbot.rag.answer import NOTHING_FOUND, Answerer, Event, Sources
 from chatbot.web.app import create_app
-from chatbot.web.openai import sources, url_citations
+from chatbot.web.openai.endpoints import sources, url_citations
 from tests.unit.fakes import CITATION, DOWN, PASSAGE, FakeAnswerer, FakeModel, client_of, fake_services
 
 pytestmark = pytest.mark.slow
@@ -279,7 +279,7 @@ async def test_keys_and_limits_raise_what_the_client_names() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_tokens_are_counted_and_bounded(stream: bool) -> None:
-    services = fake_services(daily_tokens=800)
+    services = fake_services(daily_tokens=800, llm_url="http://127.0.0.1:1", llm_model="some")
     async with client_of(services) as http:
         http.cookies.set("visitor", "v" * 24)
         sdk = openai.AsyncOpenAI(base_url="http://bot/v1", api_key="anonymous", http_client=http, max_retries=0)

@@ -13,11 +13,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from chatbot.answering.answer import Done, Token
 from chatbot.bootstrap import Services
 from chatbot.domain import Question, Unavailable
-from chatbot.rag.answer import Done, Token
-from chatbot.web import metrics
 from chatbot.web.app import create_app
+from chatbot.web.ops import health
+from chatbot.web.ops import request_metrics as metrics
 from tests.unit.fakes import FakeAnswerer, FakeModel, client_of, fake_services
 
 pytestmark = pytest.mark.slow
@@ -56,7 +57,8 @@ async def test_silent_resources_are_waited_for_at_once(client: httpx2.AsyncClien
     assert response.json()["detail"] == "Not ready: vector_db, queue."
 
 
-async def test_without_its_model_it_is_ready_but_degraded() -> None:
+async def test_without_its_model_it_is_ready_but_degraded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "FRESH", 0)
     model = FakeModel()
     async with client_of(fake_services(model=model, llm_url="http://127.0.0.1:1", llm_model="some")) as client:
         assert (await client.get("/readyz")).json()["checks"]["model"] == "ok"
@@ -64,6 +66,29 @@ async def test_without_its_model_it_is_ready_but_degraded() -> None:
         response = await client.get("/readyz")
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
     assert "does not answer" in response.json()["checks"]["model"]
+
+
+async def test_without_its_queue_it_is_ready_but_degraded(client: httpx2.AsyncClient, services: Services) -> None:
+    """Uploads are accepted all the same, so no process is to be taken out of service for it."""
+    services.queue.down = True
+    response = await client.get("/readyz")
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
+    assert "does not answer" in response.json()["checks"]["queue"]
+
+
+async def test_many_probes_ask_the_resources_once() -> None:
+    asked = []
+    model = FakeModel()
+
+    async def ping() -> None:
+        asked.append(1)
+        await asyncio.sleep(0.05)
+
+    model.ping = ping  # type: ignore[method-assign]
+    async with client_of(fake_services(model=model, llm_url="http://127.0.0.1:1", llm_model="some")) as client:
+        await asyncio.gather(*[client.get("/readyz") for _ in range(20)])
+        await client.get("/readyz")
+    assert len(asked) == 1
 
 
 async def test_not_ready_while_draining(services: Services) -> None:
@@ -126,7 +151,7 @@ async def test_metrics_are_fed(client: httpx2.AsyncClient, services: Services) -
 async def test_ratings_and_refusals_are_counted() -> None:
     rated = [f'chatbot_feedback_total{{rating="{rating}"}}' for rating in ("up", "down")]
     refused = [f'limit_refusals_total{{limit="{limit}"}}' for limit in ("requests", "tokens")]
-    services = fake_services(rate_limit_per_minute=5, daily_tokens=800)
+    services = fake_services(rate_limit_per_minute=5, daily_tokens=800, llm_url="http://127.0.0.1:1", llm_model="some")
     async with client_of(services) as client:
         client.cookies.set("visitor", "v" * 24)
         before = await figures(client)
@@ -211,7 +236,7 @@ async def test_openapi_document_is_complete(client: httpx2.AsyncClient) -> None:
         assert operation["summary"], (path, how)
         assert set(operation["tags"]) <= tags
         errors = {code: each for code, each in operation["responses"].items() if code >= "400"}
-        openai = path.startswith(("/v1/chat/completions", "/v1/models"))
+        openai = path.startswith(("/v1/chat/completions", "/v1/embeddings", "/v1/models"))
         shape = "application/json" if openai else "application/problem+json"
         assert all(each["content"].keys() == {shape} for each in errors.values())
         assert path[:4] != "/v1/" or {"400" if openai else "422", "500", "503"} <= errors.keys()

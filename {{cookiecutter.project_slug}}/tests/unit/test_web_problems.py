@@ -11,7 +11,7 @@ import pytest
 
 from chatbot.bootstrap import Services
 from chatbot.domain import InvalidConfiguration
-from chatbot.telemetry import configure_logging
+from chatbot.observability.logs import configure_logging
 from chatbot.web.app import create_app
 from tests.unit.fakes import DOWN, FakeAnswerer, client_of, fake_services
 from tests.unit.test_web_api import events_of

@@ -9,7 +9,7 @@ import pytest
 
 from chatbot.bootstrap import Services
 from chatbot.domain import Chunk, Document
-from chatbot.web import addresses
+from chatbot.web.api import addresses
 from tests.unit.fakes import client_of, fake_services
 from tests.unit.test_web_conversations import refused
 

@@ -16,25 +16,20 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from chatbot.bootstrap import Services, bootstrap
-from chatbot.rotation import changed
+from chatbot.domain import InvalidConfiguration
+from chatbot.runtime.rotation import changed
 from chatbot.settings import words
-from chatbot.web import (
-    access,
-    chat,
-    conversations,
-    documents,
-    embed,
-    health,
-    mcp,
-    me,
-    openai,
-    openapi,
-    page,
-    privacy,
-    problems,
-)
-from chatbot.web.middleware import BodyLimit, RequestLog, RequestSpan
-from chatbot.web.responses import ResponseHeaders
+from chatbot.web import problems
+from chatbot.web.api import chat, conversations, documents, me, openapi
+from chatbot.web.auth.visitors import warn_if_open
+from chatbot.web.mcp import endpoint as mcp
+from chatbot.web.middleware.admission import Admission
+from chatbot.web.middleware.headers import ResponseHeaders
+from chatbot.web.middleware.requests import BodyLimit, RequestLog, RequestSpan
+from chatbot.web.openai import embeddings
+from chatbot.web.openai import endpoints as openai
+from chatbot.web.ops import health
+from chatbot.web.pages import embed, page, privacy
 
 JSON_BYTES = 256_000
 """The largest body that is not an upload."""
@@ -85,10 +80,11 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.draining = False
+    app.state.checks = health.Checks()
     app.state.mcp = mcp.Serving(services.settings.bot_name)
     largest = int(services.settings.max_document_mb * 1_000_000) + FORM_BYTES
     # The last one is the outermost.
-    app.add_middleware(access.Admission)
+    app.add_middleware(Admission)
     app.add_middleware(BodyLimit, limit=lambda path: largest if path == "/v1/documents" else JSON_BYTES)
     app.add_middleware(RequestSpan)
     app.add_middleware(RequestLog)
@@ -96,7 +92,7 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials="*" not in origins, **CORS)
     app.add_middleware(ResponseHeaders)
     problems.install(app)
-    for part in (chat, openai, mcp, conversations, me, documents, health):
+    for part in (chat, openai, embeddings, mcp, conversations, me, documents, health):
         app.include_router(part.router)
     for pages in (page, privacy, embed):
         app.include_router(pages.router(services.settings))
@@ -122,7 +118,7 @@ async def _close_later(services: Services, stop: asyncio.Event) -> None:
 def serve(services: Services) -> None:
     """Listen until SIGTERM or SIGINT; then finish what is under way, within SHUTDOWN_GRACE seconds, and return."""
     settings = services.settings
-    access.warn(settings)
+    warn_if_open(settings)
     app = create_app(services)
     config = uvicorn.Config(
         app,
@@ -135,7 +131,17 @@ def serve(services: Services) -> None:
         ws="none",
         timeout_graceful_shutdown=max(1, math.ceil(settings.shutdown_grace - DRAIN)),
     )
-    _Server(config, app).run()
+    _Server(config, app).run(sockets=_sockets(settings.host, settings.port))
+
+
+def _sockets(host: str, port: int) -> list[socket.socket] | None:
+    """All addresses are those of IPv4 too; for any other host uvicorn opens what it says."""
+    if host != "::" or not socket.has_dualstack_ipv6():
+        return None
+    try:
+        return [socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True)]
+    except OSError as error:
+        raise InvalidConfiguration(f"PORT {port} cannot be listened on: {error.strerror}.") from None
 
 
 class _Server(uvicorn.Server):

@@ -8,7 +8,7 @@ from fastapi import Depends, Path, Request
 
 from chatbot.bootstrap import Services
 from chatbot.domain import Caller
-from chatbot.web import access
+from chatbot.web.auth.authentication import identify
 
 
 async def services(request: Request) -> Services:
@@ -19,7 +19,7 @@ async def services(request: Request) -> Services:
 
 async def caller(request: Request) -> Caller:
     """Who asks: the holder of a key or a token, or a visitor."""
-    return await access.identify(request)
+    return await identify(request)
 
 
 CallerParam = Annotated[Caller, Depends(caller)]

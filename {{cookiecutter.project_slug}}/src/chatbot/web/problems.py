@@ -1,6 +1,6 @@
 """Every error of the API as RFC 9457 `application/problem+json`: never a traceback, never what was sent.
 
-Only the paths of OpenAI's API speak of the same problems in its shape (web/openai_errors.py).
+Only the paths of OpenAI's API speak of the same problems in its shape (web/openai/errors.py).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from chatbot.domain import (
     Unavailable,
     UnreadableDocument,
 )
-from chatbot.telemetry import request_id
-from chatbot.web import openai_errors
+from chatbot.observability.logs import request_id
+from chatbot.web.openai import errors as openai_errors
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 5
@@ -42,6 +42,7 @@ MEANINGS = {
     401: "No key, or one that is not valid; or it takes a key to do this.",
     403: "The key lacks the scope that `WWW-Authenticate` names, or a page of another site asks.",
     404: "There is no such thing.",
+    409: "Another request that excludes this one is under way.",
     413: "The request is larger than this server takes.",
     415: "A document of a type that is not read here.",
     422: "The request is malformed; `errors` says where.",

@@ -1,0 +1,261 @@
+"""How right the chatbot's answers are, on a file of questions whose answers are known, through the real pipeline.
+
+python -m benchmarks.questions questions.yaml docs papers/ hal.json       the half that was not tuned on
+python -m benchmarks.questions questions.yaml docs --half tuning --show   the other half, with what went wrong
+
+The file is a YAML list. A question is `must_refuse: true`, or has what a right answer holds:
+
+- question: Who wrote “CFD Python”?
+  expected_documents: [10.21105.jose.00021.pdf]     ends of the sources of which one is cited
+  expected_words: [Barba, Forsyth]                  all of them in the answer; "ten|10" is either
+  page: 1                                           the page of such a citation; optional
+- question: And when?
+  after: [Who wrote “CFD Python”?]                  what was asked before it, in order
+
+A folder or file is ingested as `chatbot ingest` does, a .json file as an answer of HAL's search API. The index is kept
+in .services/benchmarks/questions (--fresh makes it anew), embeddings are kept beside it.
+
+A question belongs to the tuning or to the reporting half by its own text, whatever else the file holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+from typing import Any, Literal
+
+import yaml
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.beir import EMBEDDINGS, WORK, connected
+from chatbot.answering.answer import Done
+from chatbot.bootstrap import Services
+from chatbot.domain import Answer, Citation, Turn
+from chatbot.ingestion import corpus
+from chatbot.ingestion.hal import record
+from chatbot.jobs import batch
+from chatbot.text.analysis import detect_language
+from services import start
+
+Verdict = Literal["right", "partly", "wrong", "refused rightly", "refused wrongly", "answered wrongly"]
+VERDICTS: tuple[Verdict, ...] = (
+    "right",
+    "partly",
+    "wrong",
+    "refused wrongly",
+    "refused rightly",
+    "answered wrongly",
+)
+HALVES = ("tuning", "reporting")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question of the file and how it is judged."""
+
+    question: str
+    after: Sequence[str] = ()
+    expected_documents: Sequence[str] = ()
+    expected_words: Sequence[str] = ()
+    page: int | None = None
+    must_refuse: bool = False
+
+    @property
+    def half(self) -> str:
+        """By a digest of the text, so that adding questions moves none from one half to the other."""
+        return HALVES[hashlib.sha256(self.question.encode()).digest()[0] % 2]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    asked: Asked
+    answer: Answer
+    verdict: Verdict
+    seconds: float
+    quotes: int
+    """Sentences or stretches quoted where there was something to answer…"""
+    to_the_point: int
+    """…and those of them from an expected document with one of the expected words."""
+    across: bool
+    """Whether the question's language is another than that of the document that answers it."""
+
+
+def load(path: Path) -> list[Asked]:
+    """The questions of a file. Ends the program with a sentence when one of them cannot be judged."""
+    asked = [Asked(**entry) for entry in yaml.safe_load(path.read_text("utf-8"))]
+    for each in asked:
+        if each.must_refuse == bool(each.expected_words):
+            sys.exit(f"{path}: “{each.question}” needs either expected_words or must_refuse.")
+    repeated = [text for text, times in Counter((a.question, *a.after) for a in asked).items() if times > 1]
+    if repeated:
+        sys.exit(f"{path}: “{repeated[0][0]}” is there twice.")
+    return asked
+
+
+def judge(asked: Asked, answer: Answer, sources: Mapping[str, str]) -> Verdict:
+    """Right: all expected words, and a citation of an expected document (on the page, if one is given). Partly: half
+    of that. `sources` is the source of each cited document by its id."""
+    if asked.must_refuse:
+        return "answered wrongly" if answer.grounded else "refused rightly"
+    if not answer.grounded:
+        return "refused wrongly"
+    share = mean(holds(answer.text, words) for words in asked.expected_words)
+    cited = [c for c in answer.citations if _expected(asked, sources.get(c.document_id, c.source))]
+    on_page = not asked.page or any(citation.page == asked.page for citation in cited)
+    if share == 1 and cited and on_page:
+        return "right"
+    return "partly" if (cited and share >= 0.5) or share == 1 else "wrong"
+
+
+def holds(text: str, words: str) -> bool:
+    """Whether one of the alternatives stands in the text, whatever the case, accents and blanks."""
+    plain = _plain(text)
+    return any(_plain(alternative) in plain for alternative in words.split("|"))
+
+
+def _expected(asked: Asked, source: str) -> bool:
+    return any(source.endswith(end) for end in asked.expected_documents)
+
+
+def _plain(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.replace("’", "'").replace("\u2060", ""))
+    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).casefold().split())
+
+
+async def ingest(services: Services, paths: Sequence[str], console: Console) -> None:
+    items: list[corpus.Item] = []
+    for path in map(Path, paths):
+        if path.suffix == ".json":
+            docs = json.loads(path.read_text("utf-8"))["response"]["docs"]
+            records = [record(fields, "benchmark") for fields in docs]
+            items += [corpus.Item(r.source, r.name, r.text.encode, r.metadata) for r in records]
+        else:
+            items += corpus.files([path], path if path.is_dir() else path.parent).items
+    with console.status("Ingesting") as status:
+
+        async def watch(source: str, fraction: float) -> None:
+            status.update(f"Ingesting {source} {fraction:.0%}")
+
+        async for outcome in batch.ingest(services.jobs, services.ingester, items, watch):
+            if outcome.state == "failed":
+                console.print(f"left out: {outcome.source}: {outcome.error}")
+
+
+async def ask(services: Services, asked: Asked) -> tuple[Answer, float]:
+    """The answer through the conversation's own code, with the turns before it, and the seconds it took."""
+    turns: list[Turn] = []
+    for text in (*asked.after, asked.question):
+        started = time.perf_counter()
+        exchange = await services.chat.begin("benchmark", text, store=False, turns=turns)
+        answer = [event.answer async for event in exchange.events if isinstance(event, Done)][0]
+        turns.append(Turn(text, answer.text))
+    return answer, time.perf_counter() - started
+
+
+async def measure(services: Services, questions: Sequence[Asked], console: Console) -> list[Judged]:
+    judged = []
+    for asked in track(questions, "Asking", console=console):
+        answer, seconds = await ask(services, asked)
+        cited = {c.document_id for c in answer.citations}
+        documents = [found for id in cited if (found := await services.documents.get(id))]
+        sources = {document.id: document.source for document in documents}
+        quotes = [c for c in answer.citations if not asked.must_refuse]
+        right = [c for c in quotes if _to_the_point(asked, c)]
+        verdict = judge(asked, answer, sources)
+        across = await _across(services, asked)
+        judged.append(Judged(asked, answer, verdict, seconds, len(quotes), len(right), across))
+    return judged
+
+
+def _to_the_point(asked: Asked, citation: Citation) -> bool:
+    words = any(holds(citation.quote, words) for words in asked.expected_words)
+    return _expected(asked, citation.source) and words
+
+
+async def _across(services: Services, asked: Asked) -> bool:
+    spoken = detect_language(asked.question)
+    if asked.must_refuse:
+        return False
+    async for document in corpus.every_document(services.documents):
+        if _expected(asked, document.source):
+            return document.language != spoken
+    return False
+
+
+def report(judged: Sequence[Judged]) -> dict[str, Any]:
+    """The figures, by name."""
+    counts = Counter(each.verdict for each in judged)
+    across = [each for each in judged if each.across]
+    quotes = sum(each.quotes for each in judged)
+    seconds = [each.seconds for each in judged]
+    return {
+        "questions": len(judged),
+        **{verdict: counts[verdict] for verdict in VERDICTS},
+        "across languages, right": f"{sum(each.verdict == 'right' for each in across)} of {len(across)}",
+        "quotes to the point": round(sum(each.to_the_point for each in judged) / quotes, 3) if quotes else None,
+        "quotes an answer": round(quotes / max(1, sum(bool(each.quotes) for each in judged)), 2),
+        "median seconds": round(median(seconds), 3),
+        "slowest": round(max(seconds), 3),
+    }
+
+
+def show(judged: Iterable[Judged], console: Console) -> None:
+    """What was not right, to look into: of the tuning half alone."""
+    for each in judged:
+        if each.verdict not in ("right", "refused rightly"):
+            console.print(f"\n{each.verdict.upper()}: {each.asked.question}", style="bold", highlight=False)
+            console.print(f"  expected {list(each.asked.expected_words)} in {list(each.asked.expected_documents)}")
+            console.print(f"  {each.answer.text}", markup=False, highlight=False)
+            for citation in each.answer.citations:
+                console.print(f"    {citation.number} {citation.source} p. {citation.page}", markup=False)
+
+
+async def run(options: argparse.Namespace, values: Mapping[str, str], console: Console) -> list[Judged]:
+    questions = [each for each in load(options.questions) if each.half == options.half]
+    services = await connected(values, EMBEDDINGS)
+    try:
+        await ingest(services, options.corpus, console)
+        return await measure(services, questions, console)
+    finally:
+        await services.aclose()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.questions", description=__doc__.splitlines()[0])
+    parser.add_argument("questions", type=Path, help="the file of questions")
+    parser.add_argument("corpus", nargs="+", help="what is asked about: folders, files, answers of HAL's API (.json)")
+    parser.add_argument("--half", choices=HALVES, default="reporting")
+    parser.add_argument("--show", action="store_true", help="print what was not right; of the tuning half only")
+    parser.add_argument("--fresh", action="store_true", help="ingest everything again")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    options = parser.parse_args()
+    if options.show and options.half == "reporting":
+        parser.error("what is reported must not be looked at while tuning: --show goes with --half tuning.")
+    folder = WORK / "questions"
+    if options.fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    console = Console(stderr=True, width=160)
+    with start(folder, os.environ) as urls:
+        judged = asyncio.run(run(options, {name.lower(): url for name, url in urls.items()}, console))
+    if options.show:
+        show(judged, console)
+    figures = report(judged)
+    print(json.dumps(figures) if options.json else "\n".join(f"{name:>24} {value}" for name, value in figures.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""The only modules that import a vendor's SDK; each fulfils a protocol of `chatbot.ports`."""

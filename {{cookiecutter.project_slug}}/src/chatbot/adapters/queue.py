@@ -1,1 +1,0 @@
-{% include "queue/" ~ cookiecutter.queue ~ ".py" %}

@@ -1,1 +1,0 @@
-{% include "secrets/" ~ cookiecutter.secrets_backend ~ ".py" %}

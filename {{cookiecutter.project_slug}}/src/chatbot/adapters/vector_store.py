@@ -1,1 +1,0 @@
-{% include "vector_store/" ~ cookiecutter.vector_db ~ ".py" %}

@@ -1,0 +1,1 @@
+{% include "queue/" ~ cookiecutter.queue ~ "/adapter.py" %}

@@ -1,0 +1,1 @@
+{% include "secrets/" ~ cookiecutter.secrets_backend ~ "/adapter.py" %}

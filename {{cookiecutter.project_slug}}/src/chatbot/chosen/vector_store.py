@@ -1,0 +1,1 @@
+{% include "vector_store/" ~ cookiecutter.vector_db ~ "/adapter.py" %}

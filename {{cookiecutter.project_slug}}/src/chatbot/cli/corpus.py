@@ -1,0 +1,183 @@
+"""Documents in and out: files, folders, URLs, and the corpus that the settings name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chatbot.cli.shared import as_json, exit_if_failed, print_json, through_queue, with_services
+from chatbot.domain import ChatbotError, Document
+
+if TYPE_CHECKING:
+    from chatbot.bootstrap import Services
+    from chatbot.ingestion.corpus import Collected
+    from chatbot.jobs.batch import Outcome
+
+
+MANUAL_STAYS = (
+    "The bot answers from its manual too, since CORPUS=docs: take it out with `chatbot ingest docs --remove`."
+)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--remove", is_flag=True, help="Take these files and URLs, or all in these folders, out of the bot.")
+@click.option("--name", default="", help="What their sources begin with, in place of the folder's name.")
+@click.option("--fast", is_flag=True, help="Make files findable by their words; the workers embed them afterwards.")
+@through_queue
+@as_json
+def ingest(paths: tuple[str, ...], remove: bool, name: str, fast: bool, through_queue: bool, as_json: bool) -> None:
+    """Make the files in PATHS, all below folders, and what URLs hold, findable. What is unchanged is left alone.
+
+    \b
+    Examples:
+      chatbot ingest report.pdf papers/
+      chatbot ingest https://example.org/report.pdf
+      chatbot ingest /srv/share/p2024 --name papers
+      chatbot ingest papers/ --remove
+    """
+    from chatbot import settings
+    from chatbot.ingestion import corpus
+
+    home = settings.home()
+    urls = [path for path in paths if "://" in path]
+    folders = [Path(path) for path in paths if path not in urls]
+    if remove:
+        # The path as it is, too: sources of earlier releases were that, outside of the project.
+        absolute = [Path(os.path.abspath(path)).as_posix() for path in folders]
+        sources = [*urls, *(corpus.source_of(path, home, path, name) for path in folders), *absolute]
+        removed = with_services(lambda services: remove_absent(services, corpus.below(sources), set()))
+        click.echo(json.dumps({"removed": removed}) if as_json else f"{len(removed)} documents removed")
+    else:
+        found = corpus.files(folders, home, name)
+        collected = corpus.Collected([*found.items, *corpus.urls(urls)], found.skipped)
+        if not collected.items:
+            reasons = "; ".join(dict.fromkeys(f"{each.source}: {each.reason}" for each in collected.skipped[:5]))
+            raise ChatbotError(f"Nothing to ingest: {len(collected.skipped)} files there. {reasons}".strip())
+        outcomes = with_services(lambda services: ingest_collected(services, collected, through_queue, as_json, fast))
+        if settings.load().corpus == corpus.MANUAL and not all(_is_manual(path) for path in paths):
+            click.echo(MANUAL_STAYS, err=True)
+        exit_if_failed(outcomes)
+
+
+async def ingest_corpus(
+    services: Services, prune: bool, if_empty: bool, through_queue: bool, as_json: bool
+) -> list[Outcome]:
+    """Ingest the corpus that CORPUS names; where that is not the manual, the manual leaves once the corpus is there.
+
+    `if_empty`: only when there is no document yet, or none but the manual that CORPUS does not name.
+    """
+    from chatbot.ingestion import corpus
+
+    name = services.settings.corpus
+    manual = [] if _is_manual(name) else await corpus.missing(services.documents, corpus.below([corpus.MANUAL]), set())
+    documents, _ = await services.documents.count()
+    if if_empty and documents > len(manual):
+        return []
+    if if_empty:
+        click.echo(f"No document of the corpus has been ingested yet: ingesting {name}.", err=True)
+    outcomes = await ingest_named(services, name, prune, through_queue, as_json)
+    if manual and any(outcome.state != "failed" for outcome in outcomes):
+        for document in manual:
+            await services.ingester.remove(document.id)
+        click.echo(f"The manual left: {len(manual)} documents, which are not in CORPUS={name}.", err=True)
+    return outcomes
+
+
+def _is_manual(name: str) -> bool:
+    """Whether a corpus is the manual, or a folder around it or in it."""
+    from chatbot.ingestion import corpus
+
+    parts = PurePosixPath(name).parts
+    return not name.startswith(corpus.HAL) and parts[:1] in ((corpus.MANUAL,), ())
+
+
+async def ingest_named(services: Services, name: str, prune: bool, through_queue: bool, as_json: bool) -> list[Outcome]:
+    """Ingest the corpus `name`: a folder, relative to the project, or hal:COLLECTION."""
+    from chatbot import settings
+    from chatbot.ingestion import corpus
+
+    if name.startswith(corpus.HAL):
+        collection = name.removeprefix(corpus.HAL)
+        collected = await corpus.records(str(services.settings.hal_url), collection)
+        belongs = corpus.of_collection(collection)
+    else:
+        folder = settings.home() / name
+        collected = corpus.files([folder], settings.home())
+        belongs = corpus.below([corpus.source_of(folder, settings.home())])
+
+    outcomes = await ingest_collected(services, collected, through_queue, as_json)
+    if prune:
+        removed = await remove_absent(services, belongs, {item.source for item in collected.items})
+        click.echo(f"{len(removed)} documents removed", err=True)
+    return outcomes
+
+
+async def ingest_collected(
+    services: Services, collected: Collected, through_queue: bool, as_json: bool, fast: bool = False
+) -> list[Outcome]:
+    """Ingest what was collected, show how far it is, and print what became of it."""
+    from chatbot.cli.output import summary
+    from chatbot.cli.progress import Progress
+    from chatbot.jobs import batch
+
+    jobs, ingester, items = services.jobs, services.ingester, collected.items
+    outcomes: list[Outcome] = []
+    with Progress(len(items)) as progress:
+        if through_queue:
+            flow = batch.enqueue(services.documents, jobs, services.queue, ingester, items, progress.watch)
+        else:
+            flow = batch.ingest(jobs, ingester, items, progress.watch, fast)
+        async for outcome in flow:
+            outcomes.append(outcome)
+            progress.done(outcome)
+        for each in collected.skipped:
+            progress.skipped(each)
+    text = summary(outcomes, len(collected.skipped), progress.seconds)
+    print_json({"summary": text, "skipped": collected.skipped, "documents": outcomes}) if as_json else click.echo(text)
+    return outcomes
+
+
+async def remove_absent(services: Services, belongs: Callable[[Any], bool], present: set[str]) -> list[str]:
+    """Remove the documents of a corpus that are not `present`; returns their sources."""
+    from chatbot.ingestion import corpus
+
+    gone = await corpus.missing(services.documents, belongs, present)
+    for document in gone:
+        await services.ingester.remove(document.id)
+    return [document.source for document in gone]
+
+
+@click.group()
+def documents() -> None:
+    """Look at what the bot answers from.
+
+    Example: chatbot documents list
+    """
+
+
+@documents.command("list")
+@click.option("--partial", is_flag=True, help="Only those of which much was left out, or nothing can be found.")
+@as_json
+def list_(partial: bool, as_json: bool) -> None:
+    """List the documents, and what was left out of each.
+
+    Example: chatbot documents list --partial
+    """
+    from chatbot.cli.output import show_documents
+    from chatbot.ingestion.corpus import every_document
+
+    async def work(services: Services) -> list[Document]:
+        return [
+            each
+            async for each in every_document(services.documents)
+            if not partial or each.reading.is_partial or not each.chunks
+        ]
+
+    found = with_services(work)
+    print_json(found) if as_json else show_documents(found)

@@ -1,0 +1,1 @@
+"""From a file, a URL or an archive's record to what can be found."""

@@ -1,0 +1,140 @@
+"""Plain text; and bytes into text, for every format that is text."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+
+from chatbot.domain import ParsedDocument
+from chatbot.ingestion.parsing.outline import Outline, clean, paragraphs
+
+TITLE = re.compile(r"\A\s*(\S[^\n]{0,298})\n[ \t]*\n(?=\s*\S)")
+"""A first line of its own, above a blank line."""
+BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+DECLARED = re.compile(
+    rb"""<\?xml[^>]{0,200}?\sencoding\s*=\s*["']([\w.:-]+)|<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""",
+    re.IGNORECASE,
+)
+BROWSERS = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+}
+"""What browsers take these declarations for (encoding.spec.whatwg.org, "names and labels")."""
+NON_ASCII = re.compile(rb"[\x80-\xff]+")
+FEW = 0.1
+"""Share of the runs of bytes beyond ASCII that may be broken in a text that still is UTF-8."""
+SAMPLE = 200_000
+"""Bytes that an unknown encoding is told from."""
+WESTERN = frozenset("éèêëàâäáãåçùûüúîïíìôöòóõœæñßøÉÈÊËÀÂÄÁÅÇÙÛÜÚÎÏÍÔÖÓŒÆÑØ’‘“”„«»–—…•€£°§²³½ªº·©®™¿¡\xa0\xad")
+FREQUENT = frozenset("éèàêçùôîûëïœâäöüßñáíóú’«»€")
+WESTERN_PAGES = ("cp1252", "mac_roman", "cp850")
+"""Windows, the old Mac, DOS."""
+MOSTLY = 0.95
+
+
+def read(content: bytes, name: str) -> ParsedDocument:
+    decoded, encoding = decode(content)
+    text = clean(decoded)
+    outline = Outline()
+    outline.read_as(encoding)
+    if title := TITLE.match(text):
+        outline.title = title[1].strip()
+        text = text[title.end() :]
+    for paragraph in paragraphs(text.split("\n")):
+        outline.add(paragraph)
+    return outline.document(name, everything=decoded)
+
+
+def decode(content: bytes, declared: str = "") -> tuple[str, str]:
+    """The text and the name of its encoding.
+
+    In this order: the mark of byte order; UTF-8, if it is, since nothing else looks like it; `declared`, which a server
+    said of it; what the file says of itself; UTF-8 with a few broken characters; what the bytes look like.
+    """
+    for mark, encoding in BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            return content.decode(encoding, errors="replace"), "utf-8" if encoding == "utf-8-sig" else encoding
+    for encoding in ("utf-8" if b"\x1b" not in content[:SAMPLE] else "", _known(declared), _own_declaration(content)):
+        if encoding and (text := _strictly(content, encoding)) is not None:
+            return text, encoding
+    if (text := _nearly_utf_8(content)) is not None:
+        return text, "utf-8"
+    encoding = _guessed(content[:SAMPLE])
+    return content.decode(encoding, errors="replace"), encoding
+
+
+def unicode(content: bytes, declared: str) -> bytes:
+    """A text in UTF-8, with a mark that says so, where its server said what it is in; anything else as it is."""
+    if not _known(declared) or content.startswith(tuple(mark for mark, _ in BYTE_ORDER_MARKS)):
+        return content
+    text, encoding = decode(content, declared)
+    return content if encoding == "utf-8" else codecs.BOM_UTF8 + text.encode()
+
+
+def _own_declaration(content: bytes) -> str:
+    found = DECLARED.search(content[:2048])
+    return _known((found[1] or found[2]).decode("ascii", errors="ignore")) if found else ""
+
+
+def _known(label: str) -> str:
+    """Python's name for the encoding that a browser would use; "" when there is none."""
+    try:
+        name = codecs.lookup(label).name
+        "".encode(name)  # not one of Python's own, such as base64
+    except (LookupError, ValueError):
+        return ""
+    return BROWSERS.get(name, name)
+
+
+def _strictly(content: bytes, encoding: str) -> str | None:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        # Five bytes mean nothing in Windows-1252. A browser lets them pass, and so do we.
+        return content.decode(encoding, errors="ignore") if encoding == "cp1252" else None
+    except (LookupError, ValueError):
+        return None
+
+
+def _nearly_utf_8(content: bytes) -> str | None:
+    """UTF-8, with the few bytes that are none read as Windows-1252; None when they are not few.
+
+    A character cut off at the very end is left out.
+    """
+    text = content.decode("utf-8", errors="surrogateescape")
+    broken = sum("\udc80" <= character <= "\udcff" for character in text)
+    sound = sum(character > "\x7f" for character in text) - broken
+    if not sound or broken > max(3, FEW * sound):
+        return None
+    text = text.rstrip("".join(map(chr, range(0xDC80, 0xDD00))))
+    return "".join(_repaired(text))
+
+
+def _repaired(text: str) -> Iterator[str]:
+    for part in re.split("([\udc80-\udcff])", text):
+        is_byte = len(part) == 1 and "\udc80" <= part <= "\udcff"
+        yield bytes([ord(part) - 0xDC00]).decode("cp1252", errors="replace") if is_byte else part
+
+
+def _guessed(sample: bytes) -> str:
+    """The code page whose letters are those of Western Europe, else what charset-normalizer makes of the bytes.
+
+    It knows many languages, and takes a short French text for Polish or Turkish now and then: hence the order.
+    """
+    beyond_ascii = b"".join(NON_ASCII.findall(sample))
+    letters = {page: beyond_ascii.decode(page, errors="replace") for page in WESTERN_PAGES}
+    western = [page for page, found in letters.items() if sum(map(WESTERN.__contains__, found)) >= MOSTLY * len(found)]
+    if western:
+        return max(western, key=lambda page: sum(map(FREQUENT.__contains__, letters[page])))
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(sample).best()
+    return "cp1252" if best is None else best.encoding

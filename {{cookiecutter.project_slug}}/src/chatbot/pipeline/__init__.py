@@ -1,1 +1,0 @@
-"""Steps over the corpus, as plain functions: harvest, ingest, index."""

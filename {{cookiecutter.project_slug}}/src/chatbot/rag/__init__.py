@@ -1,1 +1,0 @@
-"""Pure logic on the ports: parse, chunk, retrieve, answer, cite."""

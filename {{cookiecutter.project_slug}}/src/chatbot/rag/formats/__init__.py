@@ -1,1 +1,0 @@
-"""One module a file format, each with `read(content: bytes, name: str) -> ParsedDocument`; parse.py chooses."""

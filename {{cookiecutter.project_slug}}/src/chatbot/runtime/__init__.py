@@ -1,0 +1,1 @@
+"""How processes start, stop, renew their secrets and bring the database up to date."""

@@ -1,0 +1,81 @@
+"""Brings PostgreSQL's tables, the queue and the vector index up to date: the release process, safe at any time.
+
+The tables change in one transaction under an advisory lock: of two migrations at once the second waits, then finds
+nothing left to do. Alembic and what it needs are imported here only, so that no other process pays for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from chatbot.chosen import queue, vector_store
+from chatbot.settings import Settings, home
+from chatbot.storage.database import Database
+from chatbot.storage.indexes import Indexes
+from chatbot.storage.postgres_errors import explained
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+
+async def migrate(settings: Settings) -> None:
+    """Unavailable when a resource does not answer, InvalidConfiguration when the database's user may not change it."""
+    url = settings.database_url.get_secret_value()
+    database = Database(url)
+    broker = queue.connect(settings.queue_url.get_secret_value(), settings.job_lease)
+    vectors = vector_store.connect(settings.vector_db_url.get_secret_value())
+    try:
+        if not await _is_current(database):
+            await asyncio.to_thread(upgrade, url)
+        await broker.create()
+        for index in await Indexes(database).list():
+            await vectors.create(index.name, index.dimension)
+    finally:
+        await broker.close()
+        await vectors.close()
+        await database.close()
+
+
+async def _is_current(database: Database) -> bool:
+    """Whether the tables are those of this release: told from the migrations' text, without Alembic's slow import."""
+    row = await database.row("SELECT to_regclass('alembic_version') IS NOT NULL AS migrated")
+    if not row or not row["migrated"]:
+        return False
+    here = {version["version_num"] for version in await database.rows("SELECT version_num FROM alembic_version")}
+    text = "\n".join(path.read_text("utf-8") for path in (home() / "migrations" / "versions").glob("*.py"))
+    names = {
+        field: set(re.findall(rf"^{field} = ['\"](\w+)['\"]", text, re.M)) for field in ("revision", "down_revision")
+    }
+    return here == names["revision"] - names["down_revision"]
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Change the tables to what this release needs, or to an earlier revision."""
+    from alembic import command
+    from sqlalchemy import NullPool, create_engine, make_url
+    from sqlalchemy.exc import DBAPIError
+
+    config = configuration()
+    try:
+        engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('migrate'))")
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+    except DBAPIError as error:
+        found = explained(error.orig, None, "DATABASE_URL") if isinstance(error.orig, psycopg.Error) else None
+        raise (found or error) from error
+
+
+def configuration() -> Config:
+    """Alembic's configuration, without a file."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(home() / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

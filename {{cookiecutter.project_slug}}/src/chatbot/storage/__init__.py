@@ -1,0 +1,1 @@
+"""What speaks SQL: each module looks after its own tables in PostgreSQL."""

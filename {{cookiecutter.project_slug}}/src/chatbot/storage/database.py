@@ -1,0 +1,225 @@
+"""PostgreSQL: a pool of connections, opened at first use and shared by all that have the same URL. Tables: migrations/.
+
+    row = await database.row("SELECT title FROM documents WHERE id = %(id)s", {"id": id})
+    async with database.transaction() as connection:      # all or nothing
+        await connection.execute(…)
+
+Plain SQL on the driver: an object-relational layer would double the start-up time of every process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import select
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from chatbot.domain import Filters, InvalidConfiguration
+from chatbot.storage.postgres_errors import explained
+
+CONNECT_TIMEOUT = 3
+"""Seconds to connect, for a connection to come free, and for it to show that its server still answers."""
+FRESH = 0.5
+"""Seconds for which a connection is believed to be as good as it was."""
+SILENCE = 60.0
+"""Seconds that a statement may take: a server that says nothing for longer is taken for dead."""
+STATEMENT_TIMEOUT = 55
+"""Seconds after which the server gives a statement up by itself."""
+POOL_SIZE = 10
+"""Connections to one URL that a process has at most; it holds one when idle."""
+
+Parameters = Mapping[str, Any]
+
+# The pool would write a line for each failed attempt; whoever meets the outage says so once.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
+
+
+class Connection(AsyncConnection[DictRow]):
+    """A connection that waits for its server, but not for ever."""
+
+    heard = 0.0
+    """When the server last answered, by the event loop's clock."""
+
+    async def wait(self, *arguments: Any, **options: Any) -> Any:
+        with hanging_up(self, SILENCE):
+            result = await super().wait(*arguments, **options)
+        self.heard = asyncio.get_running_loop().time()
+        return result
+
+
+def _says_something(connection: Connection) -> bool:
+    """Nobody asked the server anything: it most likely says that it has closed the connection."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+@contextmanager
+def hanging_up(connection: AsyncConnection[Any], seconds: float) -> Iterator[None]:
+    """Shut the connection's socket after so many seconds: libpq then tells whoever waits that the server is gone.
+
+    A mere cancellation would ask the silent server to cancel, and wait for its answer.
+    """
+    timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: AsyncConnection[Any]) -> None:
+    with suppress(OSError, psycopg.OperationalError), socket.socket(fileno=os.dup(connection.fileno())) as shared:
+        shared.shutdown(socket.SHUT_RDWR)
+
+
+async def _check(connection: Connection) -> None:
+    """An idle connection may have died, or its server be silent."""
+    if asyncio.get_running_loop().time() - connection.heard > FRESH or _says_something(connection):
+        with hanging_up(connection, CONNECT_TIMEOUT):
+            await AsyncConnectionPool.check_connection(connection)
+
+
+class Pool:
+    """The connections of a process to one URL, given back when the last of those that use it has closed."""
+
+    def __init__(self, url: str, size: int) -> None:
+        self._url, self._size = url, size
+        self._pool: AsyncConnectionPool[Connection] | None = None
+        self.users = 0
+        self.refused: psycopg.Error | None = None
+        """Why the last attempt to connect failed; None once one has succeeded."""
+
+    async def opened(self) -> AsyncConnectionPool[Connection]:
+        if self._pool is None:
+            # prepare_threshold: prepared statements do not survive a transaction pooler such as PgBouncer.
+            # reconnect_timeout: it would try ever less often, for minutes; whoever needs a connection tries again.
+            self._pool = AsyncConnectionPool(
+                self._url,
+                connection_class=self._recording(),
+                kwargs={
+                    "autocommit": True,
+                    "row_factory": dict_row,
+                    "connect_timeout": CONNECT_TIMEOUT,
+                    "prepare_threshold": None,
+                },
+                configure=_configure,
+                min_size=1,
+                max_size=self._size,
+                timeout=CONNECT_TIMEOUT,
+                reconnect_timeout=CONNECT_TIMEOUT,
+                check=_check,
+                open=False,
+            )
+        await self._pool.open()
+        return self._pool
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    def _recording(self) -> type[Connection]:
+        """A kind of connection that leaves here why it was refused: the pool would only say that none came."""
+        pool = self
+
+        class Recording(Connection):
+            @classmethod
+            async def connect(cls, *arguments: Any, **options: Any) -> Any:
+                try:
+                    made = await super().connect(*arguments, **options)
+                except psycopg.Error as error:
+                    pool.refused = error
+                    raise
+                pool.refused = None
+                return made
+
+        return Recording
+
+
+_pools: dict[tuple[int, str], Pool] = {}
+"""By event loop and URL: a process has one database, though its parts know it by several variables."""
+
+
+class Database:
+    def __init__(self, url: str, pool_size: int = POOL_SIZE, variable: str = "DATABASE_URL") -> None:
+        """Opens nothing. Of several for one URL the first that is used decides the size of their pool."""
+        self._url, self._pool_size, self._variable = url, pool_size, variable
+        self._pool: Pool | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """A connection whose statements are committed together at the end. Unavailable when the server is away."""
+        async with self._connection() as connection, connection.transaction():
+            yield connection
+
+    async def rows(self, statement: str, parameters: Parameters | None = None) -> list[DictRow]:
+        """Run one statement, committed at once; its rows by column name."""
+        async with self._connection() as connection:
+            cursor = await connection.execute(statement, parameters)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def row(self, statement: str, parameters: Parameters | None = None) -> DictRow | None:
+        """The first row, or None."""
+        return next(iter(await self.rows(statement, parameters)), None)
+
+    async def ping(self) -> None:
+        """Return when PostgreSQL answers and the tables are there; Unavailable or InvalidConfiguration if not."""
+        row = await self.row("SELECT to_regclass('jobs') IS NOT NULL AS migrated")
+        if not row or not row["migrated"]:
+            raise InvalidConfiguration("The database has no tables yet: run `chatbot run migrate`")
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.users -= 1
+            if not pool.users:
+                _pools.pop(self._key(), None)
+                await pool.close()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """Raises the errors of a connection, of the pool, of a statement and of the data, each in its own words."""
+        pool = self._shared()
+        try:
+            async with (await pool.opened()).connection() as connection:
+                yield connection
+        except psycopg.Error as error:
+            if (meaning := explained(error, pool.refused, self._variable)) is None:
+                raise
+            raise meaning from error
+
+    def _shared(self) -> Pool:
+        if self._pool is None:
+            self._pool = _pools.setdefault(self._key(), Pool(self._url, self._pool_size))
+            self._pool.users += 1
+        return self._pool
+
+    def _key(self) -> tuple[int, str]:
+        return id(asyncio.get_running_loop()), self._url
+
+
+async def _configure(connection: Connection) -> None:
+    await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}s'")
+
+
+def matching(column: str, filters: Filters) -> tuple[str, dict[str, object]]:
+    """The condition, in SQL with its parameters, that a JSONB column of metadata passes the filters.
+
+    A JSONB list contains each of its values, and a scalar itself: one test for both.
+    """
+    conditions, parameters = ["true"], dict[str, object]()
+    for number, (key, accepted) in enumerate(filters.items()):
+        conditions.append(f"{column} -> %(key{number})s @> ANY(%(values{number})s::jsonb[])")
+        parameters[f"key{number}"] = key
+        parameters[f"values{number}"] = [json.dumps(value) for value in accepted]
+    return " AND ".join(conditions), parameters

@@ -1,0 +1,1 @@
+"""What every layer does to words: search terms, sentences, languages, and what is safe to show."""

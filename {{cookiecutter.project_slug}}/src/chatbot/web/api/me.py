@@ -1,0 +1,45 @@
+"""What is kept of whoever asks: hand it out, erase it, and what they agree to."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from chatbot.web import problems
+from chatbot.web.api.schemas import ConsentBody, ConsentView, PersonalData
+from chatbot.web.auth.permissions import allowed
+from chatbot.web.auth.visitors import VISITOR
+from chatbot.web.dependencies import CallerParam, ServicesParam
+
+router = APIRouter(
+    prefix="/v1/me", tags=["privacy"], dependencies=[allowed("ask")], responses=problems.responses(400, 422, 503)
+)
+
+
+@router.get("/export", summary="Download all that is kept of you", response_model=PersonalData)
+async def export_me(services: ServicesParam, caller: CallerParam, response: Response) -> PersonalData:
+    """Conversations with their answers and your feedback, and what you agreed to."""
+    response.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
+    return PersonalData.of(await services.personal.export(caller.id))
+
+
+@router.delete("", summary="Erase all that is kept of you", status_code=204)
+async def erase_me(services: ServicesParam, caller: CallerParam, response: Response) -> None:
+    """Conversations, answers, feedback, what you agreed to, and the visitor's cookie: at once and for good."""
+    await services.personal.erase(caller.id)
+    response.delete_cookie(VISITOR)
+
+
+@router.get("/consent", summary="What did you agree to?", response_model=ConsentView)
+async def get_consent(services: ServicesParam, caller: CallerParam) -> ConsentView:
+    """Nothing, until you say so."""
+    return ConsentView.model_validate(await services.personal.consent(caller.id))
+
+
+@router.put("/consent", summary="Agree or not", response_model=ConsentView, responses=problems.responses(413))
+async def set_consent(body: ConsentBody, services: ServicesParam, caller: CallerParam) -> ConsentView:
+    """With `analytics`, your questions and ratings, without who you are, may be counted to improve the documents.
+
+    It holds for all you asked, and ends for all of it as soon as you take it back.
+    """
+    await services.personal.agree(caller.id, body.analytics)
+    return ConsentView.model_validate(await services.personal.consent(caller.id))

@@ -1,0 +1,1 @@
+"""Around every request, before and after the routes."""

@@ -1,0 +1,119 @@
+"""Each fault of a database says its cause, in one sentence and without a value of its URL."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import pytest
+
+from chatbot import settings
+from chatbot.domain import ChatbotError, InvalidConfiguration, Unavailable, UnreadableDocument
+from chatbot.storage import database as module
+from chatbot.storage.database import Database
+
+SECRET = "hunter2-canary"
+
+
+def changed(url: str, **parts: str) -> str:
+    """The URL with another user, password, database or query."""
+    found = urlsplit(url)
+    user = parts.get("user", found.username or "postgres")
+    host = found.netloc.rpartition("@")[2]
+    netloc = f"{user}:{parts['password']}@{host}" if "password" in parts else f"{user}@{host}"
+    query = "&".join(each for each in (found.query, parts.get("query", "")) if each)
+    return found._replace(netloc=netloc, path=parts.get("path", found.path), query=query).geturl()
+
+
+async def failure(url: str, statement: str = "SELECT 1") -> str:
+    database = Database(url)
+    try:
+        with pytest.raises(ChatbotError) as raised:
+            await database.rows(statement)
+    finally:
+        await database.close()
+    assert SECRET not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+async def test_a_refused_connection_says_why(database: Database) -> None:
+    url = database._url
+    assert "no database of the name" in await failure(changed(url, path=f"/{SECRET}"))
+    # The development server lets its owner in by the operating system's word; another name is not let in.
+    assert "user" in await failure(changed(url, user=SECRET, password=SECRET))
+    assert "nothing listens" in await failure(f"postgresql://postgres:{SECRET}@127.0.0.1:1/none")
+    assert "not known" in await failure(f"postgresql://postgres@{SECRET}.invalid/none")
+
+
+async def test_errors_of_the_pool_a_statement_the_rights_and_the_data_are_told_apart(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.3)
+    small = Database(changed(database._url, query="application_name=small"), pool_size=1)
+    try:
+        sleeping = asyncio.create_task(small.rows("SELECT pg_sleep(2)"))
+        await asyncio.sleep(0.5)
+        with pytest.raises(Unavailable, match="DATABASE_POOL_SIZE"):
+            await small.row("SELECT 1")
+        await sleeping
+        await small.rows("SET statement_timeout = '50ms'")  # of the one connection that is idle, and so the next one
+        with pytest.raises(Unavailable, match="took too long"):
+            await small.rows("SELECT pg_sleep(5)")
+        with pytest.raises(UnreadableDocument, match="cannot keep this text"):
+            await small.rows("SELECT 1 / 0")
+        with pytest.raises(InvalidConfiguration, match="chatbot run migrate"):
+            await small.rows("SELECT * FROM no_such_table")
+    finally:
+        await small.close()
+
+
+async def test_two_that_wait_for_each_other_are_no_outage(database: Database) -> None:
+    await database.rows("CREATE TABLE IF NOT EXISTS pair (id int PRIMARY KEY, n int DEFAULT 0)")
+    try:
+        await database.rows("INSERT INTO pair (id) VALUES (1), (2) ON CONFLICT DO NOTHING")
+
+        async def both(first: int, second: int) -> None:
+            async with database.transaction() as connection:
+                for id in (first, second):
+                    await connection.execute("UPDATE pair SET n = n + 1 WHERE id = %s", [id])
+                    await asyncio.sleep(0.2)
+
+        results = await asyncio.gather(both(1, 2), both(2, 1), return_exceptions=True)
+        [error] = [each for each in results if each]
+        assert "each other's way" in str(error)
+    finally:
+        await database.rows("DROP TABLE pair")
+
+
+async def test_all_parts_of_a_process_share_the_connections_to_one_url(database: Database) -> None:
+    others = [Database(database._url) for _ in range(3)]
+    try:
+        await asyncio.gather(*[each.rows("SELECT pg_sleep(0.05)") for each in (database, *others) for _ in range(20)])
+        assert len({id(each._pool) for each in (database, *others)}) == 1
+    finally:
+        for each in others:
+            await each.close()
+    assert await database.row("SELECT 1 AS one") == {"one": 1}
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        (f"postgresql://plain:{SECRET}@ss/w#rd@127.0.0.1:15432/d", "%40"),
+        ("postgresql://plain:pw%zz@127.0.0.1:15432/d", "%25"),
+        ("postgresql://plain:plain@127.0.0.1:15432/d?pgbouncer=true", "parameter pgbouncer"),
+        ("postgresql://plain:plain@127.0.0.1:15432/d?schema=public", "parameter schema"),
+    ],
+)
+def test_a_url_that_cannot_be_read_is_refused_before_anything_starts(url: str, sentence: str) -> None:
+    with pytest.raises(InvalidConfiguration, match="DATABASE_URL") as refused:
+        settings.load(database_url=url)
+    assert sentence in str(refused.value)
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("around", ["{}\n", "{}\r\n", " {}", "\t{}\n"])
+def test_blanks_around_a_value_are_not_part_of_it(around: str) -> None:
+    url = "postgresql://plain:plain@127.0.0.1:15432/d"
+    assert settings.load(database_url=around.format(url)).database_url.get_secret_value() == url

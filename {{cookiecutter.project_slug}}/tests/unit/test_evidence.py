@@ -1,0 +1,74 @@
+"""What is asked has to stand together in one place of one document: otherwise there is no answer."""
+
+import pytest
+
+from chatbot.answering.quotes import answer
+from chatbot.domain import Chunk, Passage, Question
+
+TEXT = (
+    "Tidewatch is a program for harbours. It was conceived in Brest in 2014. Its web page takes 150 users at once."
+    " The pilot courses were held in Sydney and Lorient. Authors keep the copyright of their texts."
+)
+POPULATION = (
+    "The population of herring fell by half. Nets have been wider since. Boats stay in port for a month each spring."
+    " Brazil and Norway export cod, and prices rose by 3 percent."
+)
+FRENCH = "Le programme accepte 150 utilisateurs simultanés. Il fut traduit en espagnol par Inès Blanco en 2015."
+
+
+def passage(text: str, title: str, language: str = "en", closeness: float = 1.0) -> Passage:
+    made = Chunk(title, title, 1, text, "", None, language)  # type: ignore[arg-type]
+    return Passage(made, title, f"{title}.pdf", 1.0, closeness=closeness)
+
+
+PASSAGES = [passage(TEXT, "Tidewatch"), passage(POPULATION, "Herring", closeness=-0.5)]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the population of Brazil?",
+        "What is the average salary of Tidewatch developers?",
+        "How many stars does Tidewatch have?",
+        "What is the capital of Norway?",
+        "Which version of Java does Tidewatch need?",
+        "Who won the world cup in 1998?",
+        "Quel est le budget de Tidewatch ?",
+        "asdf qwertz?",
+    ],
+)
+def test_a_known_thing_is_no_answer_to_what_is_not_said_of_it(question: str) -> None:
+    assert answer(Question(question, "fr" if "Quel" in question else "en"), PASSAGES) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "right"),
+    [
+        ("How many users does the web page of Tidewatch take at once?", "150 users"),
+        ("When was Tidewatch conceived?", "2014"),
+        ("Where were the pilot courses held?", "Sydney"),
+        ("What happened to the population of herring?", "fell by half"),
+        ("how many usres does the web page take", "150 users"),
+        ("Combien d'utilisateurs la page web accepte-t-elle ?", "150 users"),
+    ],
+)
+def test_what_is_said_is_quoted(question: str, right: str) -> None:
+    language = "fr" if question.startswith("Combien") else "en"
+    assert right in " ".join(answer(Question(question, language), PASSAGES))
+
+
+def test_an_english_question_finds_french_words() -> None:
+    french = [passage(FRENCH, "Programme", "fr")]
+    [quote] = answer(Question("Who translated the program to Spanish?", "en"), french)
+    assert "Inès Blanco" in quote
+
+
+def test_a_follow_up_is_answered_from_what_it_is_about() -> None:
+    asked = Question("And its population?", "en", search="And its population? Tidewatch harbours")
+    assert answer(asked, PASSAGES) == []
+
+
+def test_evidence_does_not_hang_on_how_much_was_found() -> None:
+    """A single short document is a corpus too."""
+    only = passage("A carbon tax weighs on poor households.", "Tax", closeness=0.0)
+    assert answer(Question("What does a carbon tax weigh on?", "en"), [only])
