@@ -228,7 +228,7 @@ class _Reader:
 
     def _enter(self, node: LexborNode) -> None:
         tag = str(node.tag)
-        if tag == "sup":
+        if tag == "sup" and (node.parent is None or node.parent.tag != "sup"):
             self._superscript(node)
         elif tag in CELLS and self._rows is not None:
             self._words.clear()

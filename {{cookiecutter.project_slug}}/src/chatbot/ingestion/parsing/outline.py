@@ -149,7 +149,8 @@ class Outline:
 
     def read_as(self, encoding: str) -> None:
         if encoding.replace("_", "-") not in ("utf-8", "ascii"):
-            self.note(f"read as {CODE_PAGES.get(encoding, encoding)}")
+            windows = re.sub(r"^cp(125\d)$", r"Windows-\1", encoding)
+            self.note(f"read as {CODE_PAGES.get(encoding, windows)}")
 
     def document(
         self, name: str, metadata: Metadata | None = None, pages: int = 1, everything: str = ""
