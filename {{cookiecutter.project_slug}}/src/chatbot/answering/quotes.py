@@ -206,7 +206,7 @@ def _named(
 
 
 def _ranked(question: Question, passages: Sequence[Passage], places: Sequence[Place]) -> list[Quote]:
-    """Best first, each text once: a follow-up by what it asks, not by what it is about, unless it says nothing itself."""
+    """Best first, each text once: a follow-up by what it asks, not by what it is about, unless it says nothing."""
     text = question.text if content_words(question.text) else question.query
     sought, whole = Sought.of(text, places), Sought.of(question.query, places)
     subject = whole.without(sought)
