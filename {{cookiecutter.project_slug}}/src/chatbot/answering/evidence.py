@@ -36,8 +36,9 @@ nom noms nommé sorte type genre nombre quantité pourcentage année années dat
 personnes chose choses exemple façon manière raison raisons appelle appelé appelée appelés considéré connu selon suivant
 principal principale utilise utilisé utiliser faire donne donné donner prend prendre pris vient venir mettre mis veut
 dire montre montré trouve trouver trouvé passe passer passé arrive devient commence existe comprend situé joue rôle
-signifie article articles paper papers livre texte auteur auteurs author authors published publié publiée écrit written wrote
-important importante information grand grande nouveau nouvelle premier première dernier dernière différent plusieurs
+signifie article articles paper papers livre texte auteur auteurs author authors published publié publiée écrit
+written wrote important importante information grand grande nouveau nouvelle premier première dernier dernière
+différent plusieurs
 """
 LIGHT = frozenset(LIGHT_WORDS.split())
 """Words that say what kind of thing is asked for, or hardly anything: a passage can answer without them."""
