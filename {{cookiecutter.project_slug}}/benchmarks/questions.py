@@ -160,7 +160,7 @@ async def ask(services: Services, asked: Asked) -> tuple[Answer, float]:
     for text in (*asked.after, asked.question):
         started = time.perf_counter()
         exchange = await services.chat.begin("benchmark", text, store=False, turns=turns)
-        answer = [event.answer async for event in exchange.events if isinstance(event, Done)][0]
+        [answer] = [event.answer async for event in exchange.events if isinstance(event, Done)]
         turns.append(Turn(text, answer.text))
     return answer, time.perf_counter() - started
 
