@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := build/demo
+WAYS_IN := $(addprefix tests/test_,answers_in_files.py batch.py catalogue.py command_line.py docs.py hooks.py \
+  hostile_answers.py prompts.py repository.py upgrade.py ways_in.py)
 # Trust what the machine trusts: institutions have proxies with certificates of their own.
 export UV_SYSTEM_CERTS := 1
 # Where the machine's locale is missing or old, Python could not read a path with an accent.
@@ -20,7 +22,7 @@ unexport $(filter-out $(KEPT),$(filter $(ELSEWHERE),$(.VARIABLES)))
 MOVED := $(shell test ! -e .venv/installed || $(BIN)/python -Ic 'import sys; sys.exit(sys.prefix != open(".venv/installed").read())' \
   2>/dev/null || echo moved)
 
-.PHONY: demo test combo check batch lock choices matrix bench bench-choices clean moved
+.PHONY: demo test ways-in combo check batch lock choices matrix bench bench-choices clean moved
 
 demo: .venv/installed  ## generate the default chatbot, index its manual, answer one question
 	@rm -rf $(DEMO) 2>/dev/null || { echo "$(DEMO) is another user's: remove it as that user." >&2; exit 1; }
@@ -30,6 +32,9 @@ demo: .venv/installed  ## generate the default chatbot, index its manual, answer
 test: .venv/installed  ## render and test every combination; some tests: make test TESTS=tests/test_hooks.py
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(TESTS)
 
+ways-in: .venv/installed  ## test generation, files of answers, fleets, upgrades and docs alone
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 $(WAYS_IN)
+
 combo: .venv/installed  ## test one combination alone: make combo VECTOR_DB=qdrant QUEUE=nats SECRETS=vault
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m pytest -v "tests/test_combinations.py::test_combination[$(VECTOR_DB)-$(QUEUE)-$(SECRETS)]"
 
@@ -38,9 +43,9 @@ check: .venv/installed  ## lint and format of the template's own Python
 	@$(BIN)/ruff format --check hooks scripts tests benchmarks
 	@$(BIN)/python scripts/choices.py --check
 
-batch: .venv/installed  ## generate one project for each answer file: make batch CONFIG=fleet.yaml OUT=dir
+batch: .venv/installed  ## a fleet of projects from files: make batch CONFIG=fleet.yaml OUT=dir [JOBS=2] [DRY_RUN=1] [JSON=1]
 	@test -n "$(CONFIG)" -a -n "$(OUT)" || { echo "Say what to generate and where: make batch CONFIG=fleet.yaml OUT=dir" >&2; exit 2; }
-	@$(BIN)/python -m cookiecutter . --no-input --config-file $(CONFIG) --output-dir $(OUT)
+	@$(BIN)/python scripts/batch.py "$(CONFIG)" "$(OUT)" $(if $(JOBS),--jobs "$(JOBS)") $(if $(DRY_RUN),--dry-run) $(if $(JSON),--json)
 
 lock: .venv/installed  ## resolve all versions again (needs the network)
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python scripts/lock.py
@@ -54,6 +59,7 @@ matrix: .venv/installed  ## record the last `make test` over all combinations in
 
 bench: .venv/installed  ## time generation against cookiecutter itself
 	@$(BIN)/python benchmarks/generation.py
+	@$(BIN)/python benchmarks/batch.py
 
 bench-choices: .venv/installed  ## measure all vector databases and queues side by side, on the real services
 	@$(BIN)/python benchmarks/choices.py

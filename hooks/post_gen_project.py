@@ -1,22 +1,24 @@
-"""Finish the new project: narrow its lock to what was chosen, begin its history, say what is next.
+"""Finish the new project: narrow its lock to what was chosen, record its origin, begin its history, say what is next.
 
-Standard library only, no network. What cannot be done here is a warning: a good project is never lost.
+Standard library only, no network. What cannot be done here is a warning: a good project is never lost. scripts/batch.py
+imports it, and calls `finish` in the folder of each project.
 """
 
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
-ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 HEADER = "# Every package with its hashes, for every platform; `# for:` says which part of the project needs it.\n"
 SETTINGS = {
     # One pack instead of a file an object, and no housekeeping: half the time.
     "core.bigFileThreshold": 1,
     "pack.compression": 0,
     "gc.auto": 0,
+    "maintenance.auto": "false",
     # Nothing that this machine would run at each commit, or leave out of it.
     "core.hooksPath": os.devnull,
     "core.excludesFile": os.devnull,
@@ -43,9 +45,9 @@ def narrowed(lock, wanted):
             yield "".join(block)
 
 
-def write_locks():
+def write_locks(answers):
     """requirements-dev.lock arrives as the lock of all choices; leave what these choices need, with and without dev."""
-    chosen = {"core"} | {f"{factor}.{ANSWERS[factor]}" for factor in FACTORS}
+    chosen = {"core"} | {f"{factor}.{answers[factor]}" for factor in FACTORS}
     dev = {"dev"} | {f"dev.{choice}" for choice in chosen}
     union = pathlib.Path("requirements-dev.lock")
     text = union.read_text(encoding="utf-8")
@@ -53,40 +55,81 @@ def write_locks():
         pathlib.Path(path).write_text(HEADER + "".join(narrowed(text, parts)), encoding="utf-8", newline="\n")
 
 
-def git(*arguments, settings=None):
-    """Run git on this folder and no other: one of git's own hooks, say, hands on the repository that it works for."""
+def git(*arguments, folder=".", settings=None):
+    """Run git on that folder and no other: one of git's own hooks, say, hands on the repository that it works for."""
     kept = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM")
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in kept}
-    command = ["git"]
+    command = ["git", "-C", str(folder)]
     for name, value in {**SETTINGS, **(settings or {})}.items():
         command += ["-c", f"{name}={value}"]
-    return subprocess.run([*command, *arguments], env=env, capture_output=True, text=True)
+    return subprocess.run([*command, *arguments], env=env, capture_output=True, text=True, errors="replace")
 
 
-def author():
+def asked(*arguments, folder="."):
+    """What git answers to a question; empty when it has no answer."""
+    return git(*arguments, folder=folder).stdout.strip()
+
+
+def template_folder(answers):
+    """The template's own folder: cookiecutter stands in it while a hook runs, and says its name."""
+    named = answers.get("_repo_dir", "")
+    places = (f"/proc/{os.getppid()}/cwd", named, pathlib.Path(os.environ.get("PWD", "."), named))
+    found = (folder for folder in map(pathlib.Path, places) if (folder / "cookiecutter.json").is_file())
+    return next((folder.resolve() for folder in found), None)
+
+
+def origin(answers, folder):
+    """Where the template can be had again, and its commit: `(address, commit)`; without git, None for the commit."""
+    typed = answers["_template"]
+    local = pathlib.Path(os.environ.get("PWD", "."), typed)
+    here = str(folder) if folder and typed == answers["_repo_dir"] else str(local) if local.exists() else typed
+    if not (folder and shutil.which("git") and (folder / ".git").exists()):
+        return here, None
+    remote = asked("config", "remote.origin.url", folder=folder)
+    published = "://" in remote and asked("branch", "--remotes", "--contains", "HEAD", folder=folder)
+    if remote and (published or typed != answers["_repo_dir"]):
+        here = re.sub(r"(?<=://)[^/@]*@", "", remote)  # a password has no place in the project
+    return here, asked("rev-parse", "--verify", "HEAD", folder=folder) or None
+
+
+def record(answers, template, commit):
+    """Keep the template, its version and the answers in .cruft.json, which `make upgrade` and cruft read."""
+    kept = {name: answers[name] for name in sorted(answers) if not name.startswith("_")}
+    kept |= {"_template": template, "_version": answers["_version"]}
+    origin = {"template": template, "commit": commit, "checkout": answers.get("_checkout"), "directory": None}
+    text = json.dumps(origin | {"context": {"cookiecutter": kept}}, indent=2, ensure_ascii=False)
+    pathlib.Path(".cruft.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def author(answers):
     """Whoever git knows; what it does not know of them is taken from the answers."""
-    unknown = [name for name in ("name", "email") if not git("config", f"user.{name}").stdout.strip()]
-    return {f"user.{name}": ANSWERS[f"author_{name}"] for name in unknown}
+    name = answers["author_name"].strip(" .,:;<>\"\\'")  # git keeps nothing else at the ends of a name
+    given = {"user.name": name or answers["project_slug"], "user.email": answers["author_email"]}
+    return {key: value for key, value in given.items() if not asked("config", key)}
 
 
-def begin_history():
+def begin_history(answers):
     """A repository with one commit, unless the project is part of one that is there already."""
     if shutil.which("git") is None:
-        print("warning: git is not installed, so the project has no history yet.", file=sys.stderr)
-        return
+        return warn("git is not installed, so the project has no history yet.")
     if pathlib.Path(".git").exists():
-        return  # generated anew over an older project: its owner commits
-    around = git("rev-parse", "--show-toplevel")
-    if not around.returncode and git("check-ignore", "--quiet", ".").returncode:
-        print(f"The project is part of the repository {around.stdout.strip()}: commit it there.", file=sys.stderr)
-        return
+        return None  # generated anew over an older project: its owner commits
+    around = asked("rev-parse", "--show-toplevel")
+    if around and git("check-ignore", "--quiet", ".").returncode:
+        print(f"The project is part of the repository {around}: commit it there.", file=sys.stderr)
+        return None
     done = git("init")
     if not done.returncode:
         done = git("add", "--all")
     if not done.returncode:
-        done = git("commit", "--no-gpg-sign", "--message=Generate", settings=author())
+        done = git("commit", "--quiet", "--no-gpg-sign", "--message=Generate", settings=author(answers))
     if done.returncode:
-        print(f"warning: no history yet, since git said: {done.stderr.strip()}", file=sys.stderr)
+        warn(f"no history yet, since git said: {done.stderr.strip()}")
+    return None
+
+
+def warn(sentence):
+    print(f"warning: {sentence}", file=sys.stderr)
 
 
 NEXT = """
@@ -97,10 +140,20 @@ NEXT = """
 Its README.md says how to add your documents, configure and deploy."""
 
 
-if __name__ == "__main__":
+def finish(answers, template, commit):
+    """All that is to be done in the project's folder, which is the current one. The template: what `origin` says."""
     try:
-        write_locks()
-        begin_history()
+        write_locks(answers)
+        if "_repo_dir" in answers:  # cruft writes its own record
+            record(answers, template, commit)
+        begin_history(answers)
     except OSError as error:
-        print(f"warning: the project is complete but not finished: {error}", file=sys.stderr)
+        warn(f"the project is complete but not finished: {error}")
+
+
+if __name__ == "__main__":
+    ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a console that cannot show a name must not cost the project
+    finish(ANSWERS, *(origin(ANSWERS, template_folder(ANSWERS)) if "_repo_dir" in ANSWERS else (None, None)))
     print(NEXT.format(**ANSWERS))

@@ -18,7 +18,7 @@ def matches(pattern: str) -> list[tuple[str, str]]:
     return [(page.name, found) for page in PAGES for found in re.findall(pattern, page.read_text("utf-8"), re.M)]
 
 
-@pytest.mark.parametrize(("page", "target"), matches(r"(?:^|`)make ([a-z]+)"))
+@pytest.mark.parametrize(("page", "target"), matches(r"(?:^|`)make ([a-z-]+)"))
 def test_each_make_target_exists_here_or_in_a_project(page, target):
     assert re.search(rf"^{target}:", MAKEFILE + SKELETON_MAKEFILE, re.M)
 

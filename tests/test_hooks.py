@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 
 import pytest
 from conftest import ROOT, clean_environment
@@ -22,11 +23,16 @@ def generate(output, *answers, **environment):
         ("project_slug=Has Spaces", "such as my-chatbot"),
         ("project_slug=../elsewhere", "such as my-chatbot"),
         ("project_slug=9lives", "such as my-chatbot"),
+        ("project_slug=aux", "a device on Windows"),
+        ("project_slug=pydantic", "such as pydantic-chatbot"),
+        ("project_name=MCP", "such as mcp-chatbot"),
         ("description=two\nlines", "on one line"),
-        ('description=a "quoted" word', "without double quotes"),
-        ("author_name=C:\\me", "backslashes"),
+        ("description=turned \u202e around", "turns the order"),
+        ("project_name={{ 6 * 7 }}", "which cookiecutter evaluates"),
+        (f"project_name={'x' * 92}", "longer than 80 characters"),
         ("project_name= ", "type a short text"),
         ("author_name= ", "type a short text"),
+        ("author_name=Ada ", "type it without"),
         ("author_email=nobody", "such as name@example.org"),
     ],
 )
@@ -41,14 +47,31 @@ def test_a_bad_answer_is_refused_in_one_sentence_and_nothing_is_written(answer, 
 
 @pytest.mark.parametrize(
     "answer",
-    ["description=It's <b>fine</b> & 100% {true}", "author_name=Élodie Maître D’hôtel", "project_name=L'été 2026"],
+    [
+        "description=It's <b>fine</b> & 100% {true}",
+        "author_name=Élodie Maître D’hôtel",
+        "project_name=L'été 2026",
+        'description=a "quoted" \\word',
+    ],
 )
-def test_unusual_but_good_answers_are_taken(answer, tmp_path):
+def test_unusual_but_good_answers_are_taken_as_typed(answer, tmp_path):
     done = generate(tmp_path, answer, "project_slug=good")
     assert done.returncode == 0, done.stderr
-    value = answer.split("=", 1)[1]
-    text = "".join((tmp_path / "good" / name).read_text("utf-8") for name in ("pyproject.toml", "README.md"))
-    assert value in text or value in (tmp_path / "good/src/chatbot/defaults.toml").read_text("utf-8")
+    read = tomllib.loads((tmp_path / "good/pyproject.toml").read_text("utf-8"))["project"]
+    bot = tomllib.loads((tmp_path / "good/src/chatbot/defaults.toml").read_text("utf-8"))
+    assert answer.split("=", 1)[1] in (read["description"], read["authors"][0]["name"], bot["bot_name"])
+
+
+def test_a_console_that_cannot_show_the_name_does_not_cost_the_project(tmp_path):
+    done = generate(tmp_path, "project_name=Чат бот", PYTHONIOENCODING="cp1252")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "chat-bot" / "README.md").read_text("utf-8").startswith("# Чат бот")
+
+
+def test_an_author_of_whom_git_keeps_nothing_does_not_cost_the_history(tmp_path):
+    nobody = {"HOME": str(tmp_path), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    assert "warning" not in generate(tmp_path, "author_name=\"\\'", **nobody).stderr
+    assert (tmp_path / "cired-chatbot" / ".git" / "refs" / "heads" / "main").exists()
 
 
 def test_without_git_the_project_is_whole_and_a_warning_says_so(tmp_path):

@@ -14,6 +14,7 @@ import yaml
 from conftest import CATALOG, CONTEXT, FACTORS, ROOT, SKELETON
 
 CHOSEN_FILES = {
+    ".cruft.json",
     ".env.example",
     ".github/workflows/ci.yml",
     "README.md",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import batch
 import pytest
 import yaml
 from conftest import CONTEXT, ROOT, clean_environment
 
 COOKIECUTTER = [sys.executable, "-m", "cookiecutter"]
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+FLEET = ROOT / "examples" / "fleet.yaml"
+EXAMPLES = sorted(set((ROOT / "examples").glob("*.yaml")) - {FLEET})
 
 
 def cookiecutter(*arguments, typed=""):
@@ -53,3 +55,7 @@ def test_each_example_file_generates_what_it_says(example, tmp_path):
 
 def test_there_are_examples():
     assert len(EXAMPLES) >= 2
+
+
+def test_the_example_of_a_fleet_is_made(tmp_path):
+    assert {project.state for project in batch.generate(FLEET, tmp_path)} == {"made"}
