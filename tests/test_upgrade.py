@@ -211,7 +211,8 @@ def test_a_choice_is_changed_by_one_command_and_the_application_stays_the_same(p
     assert git(project, "branch", "--show-current") == "upgrade-" + CURRENT + "-vector_db=qdrant"
     changed = {name for name, blob in tree(project).items() if before.get(name) != blob}
     assert {name for name in changed if name.startswith(("src/", "tests/", "migrations/"))} == {
-        "src/chatbot/chosen/vector_store.py"
+        "src/chatbot/chosen/schemes.toml",
+        "src/chatbot/chosen/vector_store.py",
     }
     fresh = generate(template, tmp_path / "fresh", CURRENT, "vector_db=qdrant", 'author_name=A "B" \\ C')
     theirs = {".cruft.json", "README.md", "docs/ours.md", "docs/mcp.md"}
