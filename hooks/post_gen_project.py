@@ -46,28 +46,32 @@ def narrowed(lock, wanted):
 
 
 def write_locks(answers):
-    """requirements-dev.lock arrives as the lock of all choices; leave what these choices need, with and without dev."""
+    """The locks arrive as those of all choices; leave what these choices need: to run, to develop, with Prefect."""
     chosen = {"core"} | {f"{factor}.{answers[factor]}" for factor in FACTORS}
     dev = {"dev"} | {f"dev.{choice}" for choice in chosen}
-    union = pathlib.Path("requirements-dev.lock")
-    text = union.read_text(encoding="utf-8")
-    for path, parts in (("requirements.lock", chosen), ("requirements-dev.lock", chosen | dev)):
+    union, prefect = (pathlib.Path(f"requirements-{name}.lock").read_text(encoding="utf-8") for name in ("dev", "prefect"))
+    locks = {
+        "requirements.lock": (union, chosen),
+        "requirements-dev.lock": (union, chosen | dev),
+        "requirements-prefect.lock": (prefect, chosen | {"prefect"}),
+    }
+    for path, (text, parts) in locks.items():
         pathlib.Path(path).write_text(HEADER + "".join(narrowed(text, parts)), encoding="utf-8", newline="\n")
 
 
-def git(*arguments, settings=None):
-    """Run git on this folder and no other: one of git's own hooks, say, hands on the repository that it works for."""
+def git(*arguments, folder=".", settings=None):
+    """Run git on that folder and no other: one of git's own hooks, say, hands on the repository that it works for."""
     kept = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM")
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in kept}
-    command = ["git"]
+    command = ["git", "-C", str(folder)]
     for name, value in {**SETTINGS, **(settings or {})}.items():
         command += ["-c", f"{name}={value}"]
     return subprocess.run([*command, *arguments], env=env, capture_output=True, text=True, errors="replace")
 
 
-def asked(folder, *arguments):
-    """What git answers to a question about a folder; empty when it has no answer."""
-    return git("-C", str(folder), *arguments).stdout.strip()
+def asked(*arguments, folder="."):
+    """What git answers to a question; empty when it has no answer."""
+    return git(*arguments, folder=folder).stdout.strip()
 
 
 def template_folder(answers):
@@ -85,11 +89,11 @@ def origin(answers, folder):
     here = str(folder) if folder and typed == answers["_repo_dir"] else str(local) if local.exists() else typed
     if not (folder and shutil.which("git") and (folder / ".git").exists()):
         return here, None
-    remote = asked(folder, "config", "remote.origin.url")
-    published = "://" in remote and asked(folder, "branch", "--remotes", "--contains", "HEAD")
+    remote = asked("config", "remote.origin.url", folder=folder)
+    published = "://" in remote and asked("branch", "--remotes", "--contains", "HEAD", folder=folder)
     if remote and (published or typed != answers["_repo_dir"]):
         here = re.sub(r"(?<=://)[^/@]*@", "", remote)  # a password has no place in the project
-    return here, asked(folder, "rev-parse", "--verify", "HEAD") or None
+    return here, asked("rev-parse", "--verify", "HEAD", folder=folder) or None
 
 
 def record(answers, template, commit):
@@ -103,31 +107,33 @@ def record(answers, template, commit):
 
 def author(answers):
     """Whoever git knows; what it does not know of them is taken from the answers."""
-    unknown = [name for name in ("name", "email") if not git("config", f"user.{name}").stdout.strip()]
-    named = {f"user.{name}": answers[f"author_{name}"] for name in unknown}
-    if not named.get("user.name", "x").strip(" .,:;<>\"\\'"):  # git keeps nothing of such a name
-        named["user.name"] = answers["project_slug"]
-    return named
+    name = answers["author_name"].strip(" .,:;<>\"\\'")  # git keeps nothing else at the ends of a name
+    given = {"user.name": name or answers["project_slug"], "user.email": answers["author_email"]}
+    return {key: value for key, value in given.items() if not asked("config", key)}
 
 
 def begin_history(answers):
     """A repository with one commit, unless the project is part of one that is there already."""
     if shutil.which("git") is None:
-        print("warning: git is not installed, so the project has no history yet.", file=sys.stderr)
-        return
+        return warn("git is not installed, so the project has no history yet.")
     if pathlib.Path(".git").exists():
-        return  # generated anew over an older project: its owner commits
-    around = git("rev-parse", "--show-toplevel")
-    if not around.returncode and git("check-ignore", "--quiet", ".").returncode:
-        print(f"The project is part of the repository {around.stdout.strip()}: commit it there.", file=sys.stderr)
-        return
+        return None  # generated anew over an older project: its owner commits
+    around = asked("rev-parse", "--show-toplevel")
+    if around and git("check-ignore", "--quiet", ".").returncode:
+        print(f"The project is part of the repository {around}: commit it there.", file=sys.stderr)
+        return None
     done = git("init")
     if not done.returncode:
         done = git("add", "--all")
     if not done.returncode:
         done = git("commit", "--quiet", "--no-gpg-sign", "--message=Generate", settings=author(answers))
     if done.returncode:
-        print(f"warning: no history yet, since git said: {done.stderr.strip()}", file=sys.stderr)
+        warn(f"no history yet, since git said: {done.stderr.strip()}")
+    return None
+
+
+def warn(sentence):
+    print(f"warning: {sentence}", file=sys.stderr)
 
 
 NEXT = """
@@ -146,7 +152,7 @@ def finish(answers, template, commit):
             record(answers, template, commit)
         begin_history(answers)
     except OSError as error:
-        print(f"warning: the project is complete but not finished: {error}", file=sys.stderr)
+        warn(f"the project is complete but not finished: {error}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Refuse answers that would make a broken or a wrong project, before anything is written: one sentence, what to type.
 
 The rules stand here; scripts/batch.py imports them. What cookiecutter itself takes without a word, an unknown key or a
-choice that does not exist, is found by scripts/command_line.py, in the template's folder. Standard library only.
+choice that does not exist, is found by scripts/command_line.py, in the template's folder. Standard library only, and
+cookiecutter itself, whose Python this is.
 """
 
 import json
@@ -27,7 +28,7 @@ WINDOWS = {"con", "prn", "aux", "nul"} | {f"{device}{digit}" for device in ("com
 
 
 def too_old():
-    """What is wrong with the program that generates, whose Python this is; None when nothing is."""
+    """What is wrong with the program that generates, as one sentence; None when nothing is."""
     version = cookiecutter.__version__
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
         oldest = ".".join(map(str, OLDEST))

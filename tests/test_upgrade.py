@@ -103,7 +103,7 @@ def project(template, tmp_path):
     """A project of the current version, with an owner's edits: a changed file, a file more, one removed."""
     (tmp_path / "out").mkdir()
     project = generate(template, tmp_path / "out", CURRENT, 'author_name=A "B" \\ C')
-    git(project, "config", "user.name", "Ada")
+    git(project, "config", "user.name", "Ada")  # make hands on no author
     git(project, "config", "user.email", "ada@example.org")
     edit(project / "README.md", "## Deployment", "## Deployment at our office")
     (project / "docs" / "ours.md").write_text("# Ours\n", "utf-8")
@@ -212,8 +212,10 @@ def test_a_choice_is_changed_by_one_command_and_the_application_stays_the_same(p
     assert "Choose vector_db=qdrant" in done.stdout
     assert git(project, "branch", "--show-current") == "upgrade-" + CURRENT + "-vector_db=qdrant"
     changed = {name for name, blob in tree(project).items() if before.get(name) != blob}
-    code = {name for name in changed if name.startswith(("src/", "tests/", "migrations/"))}
-    assert code == {"src/chatbot/chosen/vector_store.py", "src/chatbot/chosen/schemes.toml"}
+    assert {name for name in changed if name.startswith(("src/", "tests/", "migrations/"))} == {
+        "src/chatbot/chosen/schemes.toml",
+        "src/chatbot/chosen/vector_store.py",
+    }
     fresh = generate(template, tmp_path / "fresh", CURRENT, "vector_db=qdrant", 'author_name=A "B" \\ C')
     theirs = {".cruft.json", "README.md", "docs/ours.md", "docs/mcp.md"}
     assert tree(project, *theirs) == tree(fresh, *theirs)

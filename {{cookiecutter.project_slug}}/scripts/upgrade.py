@@ -122,10 +122,10 @@ class Template:
         source, out = self.folder / commit, Path(tempfile.mkdtemp(dir=self.folder))
         if not source.exists():
             git("worktree", "add", "--quiet", "--detach", str(source), commit, folder=self.clone)
-        asked = json.loads((source / "cookiecutter").with_suffix(".json").read_text("utf-8"))
+        asked = json.loads((source / "cookiecutter.json").read_text("utf-8"))
         given = {name: checked(name, value, asked[name]) for name, value in answers.items() if name in asked}
         call = {"template": str(source), "no_input": True, "default_config": True, "output_dir": str(out)}
-        code = "import json, sys; from cookiecutter import main; main.cookiecutter(**json.load(sys.stdin))"
+        code = "import json, sys; from cookiecutter.main import cookiecutter; cookiecutter(**json.load(sys.stdin))"
         done = subprocess.run(
             [sys.executable, "-c", code],
             input=json.dumps(call | {"extra_context": given}),

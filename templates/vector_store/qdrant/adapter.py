@@ -89,7 +89,7 @@ class Qdrant:
     async def delete(self, index: str, ids: Collection[str]) -> None:
         models = (await _sdk()).models
         async with self._client() as client:
-            if await client.collection_exists(index):
+            if ids and await client.collection_exists(index):
                 selected = models.PointIdsList(points=[_id(id) for id in ids])
                 await client.delete(index, points_selector=selected, wait=True)
 

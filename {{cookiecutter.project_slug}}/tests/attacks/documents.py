@@ -128,7 +128,7 @@ EXTRAS = """
 /ExtGState << /Clear << /ca 0 /CA 0 >> /Tint << /ca 0.06 /CA 0.06 >> /Half << /ca 0.5 /CA 0.5 >>
 /Faint << /ca 0.01 /CA 0.01 >> /Screen << /BM /Screen /ca 0 /CA 0 >>
 /Multiply << /BM /Multiply >> /Masked << /SMask << /S /Luminosity /G 9 0 R >> >> >>
-/XObject << /Form 6 0 R /Scan 7 0 R /White 8 0 R /Cover 10 0 R /OffForm 11 0 R >>
+/XObject << /Form 6 0 R /Scan 7 0 R /White 8 0 R /Inked 18 0 R /Cover 10 0 R /OffForm 11 0 R >>
 /Properties << /Off 12 0 R /On 17 0 R >> /Pattern << /Paper 13 0 R >>
 /ColorSpace << /Ink [/Separation /Ink /DeviceGray << /FunctionType 2 /Domain [0 1] /C0 [1] /C1 [0] /N 1 >>] >>
 """
@@ -165,6 +165,7 @@ def pdf(visible: str, hidden: str, way: str) -> bytes:
         _stream("", "/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00> <ff> endcodespacerange "
                     "1 beginbfrange <20> <7e> <0020> endbfrange endcmap end"),
         "<< /Type /OCG /Name (On) >>",
+        _stream(pixel.replace("/Width 1 /Height 1", "/Width 90 /Height 90"), "\x00\xff\xff" * 2700),
     ]  # fmt: skip
     body, offsets = b"%PDF-1.5\n", []
     for number, content in enumerate(objects, start=1):

@@ -256,6 +256,16 @@ async def test_passages_come_in_the_order_of_the_hits_without_those_gone(documen
     assert await documents.passages([]) == []
 
 
+async def test_openings_are_the_first_passages_in_the_order_asked_for(documents: Documents) -> None:
+    first, second = await register(documents), await register(documents, "docs/b.md")
+    for document in (first, second):
+        name = document.source[-4:]
+        await publish(documents, document.id, [chunk(document, f"{name}0"), chunk(document, f"{name}1", 1)])
+    passages = await documents.openings([second.id, "gone", first.id])
+    assert [passage.chunk.id for passage in passages] == ["b.md0", "a.md0"]
+    assert await documents.openings([]) == []
+
+
 async def _count(database: Database, table: str) -> int:
     (row,) = await database.rows(f"SELECT count(*) AS rows FROM {table}")
     return row["rows"]

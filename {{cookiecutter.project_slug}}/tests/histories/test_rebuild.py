@@ -18,7 +18,7 @@ from chatbot.ingestion.corpus import every_document
 from chatbot.ingestion.rebuild import rebuild
 from chatbot.ingestion.reconcile import Found
 from chatbot.storage.documents import document_id
-from tests.unit.memory import CountingEmbedder
+from tests.unit.memory import CountingEmbedder, parse_here
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +35,7 @@ async def both(environ: dict[str, str]) -> AsyncIterator[tuple[Services, Service
     loaded = settings_module.load(_env_file=None, **values)
     pair = [bootstrap(loaded, embedder=CountingEmbedder(model, 4)) for model in ("former", "latter")]
     for services in pair:
+        services.ingester._parse = parse_here  # a process for each file would take longer than all the rest
         await services.vectors.drop(await services.index.name())
     yield pair[0], pair[1]
     for services in pair:

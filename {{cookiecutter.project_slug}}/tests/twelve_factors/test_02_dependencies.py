@@ -73,7 +73,7 @@ def distributions() -> dict[str, set[str]]:
 
 
 def undeclared(folder: Path, declared: set[str]) -> list[str]:
-    own = {"chatbot", "services", "tests", *sys.stdlib_module_names}
+    own = {"benchmarks", "chatbot", "services", "tests", *sys.stdlib_module_names}
     return [
         f"{file.relative_to(home())}: {module}"
         for file in sorted(folder.rglob("*.py"))

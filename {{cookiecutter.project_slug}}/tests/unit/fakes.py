@@ -252,9 +252,13 @@ class FakeDocuments:
     def __init__(self) -> None:
         self.rows: dict[str, Document] = {}
         self.held: dict[str, list[Chunk]] = {}
+        self.originals: dict[str, bytes] = {}
 
     async def get(self, id: str) -> Document | None:
         return self.rows.get(id)
+
+    async def original(self, id: str) -> bytes | None:
+        return self.originals.get(id)
 
     async def list(self, limit: int, after: str | None = None) -> list[Document]:
         return [self.rows[id] for id in sorted(self.rows) if id > (after or "")][:limit]

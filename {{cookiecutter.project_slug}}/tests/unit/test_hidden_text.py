@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chatbot.domain import UnreadableDocument
 from chatbot.ingestion.parsing.parse import parse
 from tests.attacks import documents
 
@@ -76,6 +77,15 @@ def test_the_ocr_layer_of_a_scan_in_strips_is_its_text(strips: int) -> None:
 def test_the_ocr_layer_of_a_book_smaller_than_the_page_is_its_text() -> None:
     page = "q 300 0 0 400 100 300 cm /Scan Do Q BT /F1 11 Tf 3 Tr 120 600 Td ({}) Tj 0 -14 Td (And more.) Tj ET"
     assert "Read by OCR And more." in words(documents.pdf(" ", "Read by OCR", page), "a.pdf")
+
+
+def test_the_ocr_text_under_the_picture_of_a_scan_is_its_text() -> None:
+    inked = "q 595 0 0 842 0 0 cm /Inked Do Q"
+    page = f"BT /F1 11 Tf 50 700 Td ({{}}) Tj 0 -14 Td (And more.) Tj ET {inked}"
+    assert "Read by OCR And more." in words(documents.pdf(" ", "Read by OCR", page), "a.pdf")
+    blank = page.replace("/Inked", "/White")
+    with pytest.raises(UnreadableDocument):
+        words(documents.pdf(" ", "Read by OCR", blank), "a.pdf")
 
 
 def test_an_invisible_layer_beside_the_picture_is_no_ocr() -> None:

@@ -14,14 +14,14 @@ from tests.unit.test_web_openai import FakeAnswerer
 
 HISTORY = "<chat_history>\nUSER: What is a carbon tax?\nASSISTANT: It weighs [1].\n</chat_history>"
 OPEN_WEBUI = {
-    "title": "### Task:\nGenerate a concise, 3-5 word title with an emoji summarizing the chat history.\n### Guidelines:\n"
+    "title": "### Task:\nGenerate a concise, 3-5 word title with an emoji summarizing the chat history.\n"
     'JSON format: { "title": "your concise title here" }\n### Chat History:\n' + HISTORY,
     "tags": "### Task:\nGenerate 1-3 broad tags categorizing the main themes of the chat history, along with 1-3 more"
     ' specific subtopic tags.\n### Output:\nJSON format: { "tags": ["tag1", "tag2"] }\n### Chat History:\n' + HISTORY,
-    "follow_ups": "### Task:\nSuggest 3-5 relevant follow-up questions or prompts that the user might naturally ask next"
-    ' in this conversation.\n### Output:\nJSON format: { "follow_ups": ["Question 1?"] }\n' + HISTORY,
-    "queries": "### Task:\nAnalyze the chat history to determine the necessity of generating search queries, in the given"
-    ' language.\n### Output: JSON: { "queries": [] }\n' + HISTORY,
+    "follow_ups": "### Task:\nSuggest 3-5 relevant follow-up questions or prompts that the user might naturally ask"
+    ' next in this conversation.\n### Output:\nJSON format: { "follow_ups": ["Question 1?"] }\n' + HISTORY,
+    "queries": "### Task:\nAnalyze the chat history to determine the necessity of generating search queries, in the"
+    ' given language.\n### Output: JSON: { "queries": [] }\n' + HISTORY,
     "text": "### Task:\nYou are an autocompletion system. Continue the text in `<text>` based on the completion type.\n"
     + HISTORY,
 }

@@ -34,6 +34,23 @@ def test_two_columns_written_row_by_row_are_read_one_after_the_other(shift: floa
     assert text_of(read(head + page)).endswith(f"{' '.join(LEFT)}\n\n{' '.join(RIGHT)}")
 
 
+def test_three_columns_are_read_one_after_the_other() -> None:
+    third = [
+        "The baker opens at six and",
+        "sells what was baked in the",
+        "night; on Sundays he stays",
+        "at home, as do his helpers,",
+        "who live above the mill.",
+    ]
+    rows = zip(LEFT, RIGHT, third, strict=True)
+    page = "".join(
+        at(left, 770 - 15 * n, text, 8)
+        for n, row in enumerate(rows)
+        for left, text in zip((60, 230, 400), row, strict=True)
+    )
+    assert text_of(read(page)) == "\n\n".join(" ".join(column) for column in (LEFT, RIGHT, third))
+
+
 def test_columns_written_one_after_the_other_stay_so() -> None:
     assert text_of(read(lines(LEFT) + lines(RIGHT, left=330))) == f"{' '.join(LEFT)}\n\n{' '.join(RIGHT)}"
 

@@ -25,7 +25,7 @@ def text_of(parsed: ParsedDocument) -> str:
     return "\n".join([parsed.title, *(f"{each.heading}\n{each.text}" for each in parsed.sections)])
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "mac_roman"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "mac_roman"])
 def test_french_in_any_encoding_that_has_it(encoding: str) -> None:
     assert decode(FRENCH.encode(encoding))[0] == FRENCH
 

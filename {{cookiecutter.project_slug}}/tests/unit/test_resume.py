@@ -91,7 +91,7 @@ async def test_an_answer_that_is_not_kept_has_no_ids(client: httpx2.AsyncClient)
 
 
 async def test_the_rest_of_an_answer_costs_no_tokens_and_needs_none_left() -> None:
-    services = fake_services(daily_tokens=800)
+    services = fake_services(daily_tokens=800, llm_url="http://127.0.0.1:1", llm_model="some")
     async with client_of(services) as client:
         client.cookies.set("visitor", "v" * 24)
         ids = ids_in((await client.post("/v1/chat", json=ASK)).text)

@@ -93,12 +93,12 @@ def test_off_a_span_goes_nowhere() -> None:
 
 async def test_one_question_is_one_trace_by_the_conventions_and_without_its_words() -> None:
     with openai_server.running() as server:
-        server.pieces = [f"The {CANARY} weighs on poor households [1]."]
+        server.pieces = [f"{CANARY} taxes weigh on poor households [1]."]
         model = Generator(OpenAICompatible(server.url, "small-1", "key", GenerationLimits(5, 5)))
         services = fake_services(Answerer(retriever(), model, 3))
         with tracing_to(Spans()) as exporter:
             async with client_of(services) as client:
-                body = {"question": f"What weighs on poor households, {CANARY}?", "stream": True}
+                body = {"question": f"{CANARY}: what weighs on poor households?", "stream": True}
                 url = f"/v1/chat?q={CANARY}"
                 response = await client.post(url, json=body, headers={"traceparent": PARENT, "X-Request-ID": "r-1"})
             await model.close()

@@ -211,7 +211,8 @@ async def test_too_many_calls_are_told_to_the_model_and_the_rest_is_not_counted(
 
 
 async def test_tokens_are_counted_and_bounded() -> None:
-    services = fake_services(anonymous_scopes="none", daily_tokens=800)
+    model = {"llm_url": "http://127.0.0.1:1", "llm_model": "some"}
+    services = fake_services(anonymous_scopes="none", daily_tokens=800, **model)
     _, key = await services.keys.create("an assistant", frozenset({"ask"}))
     async with official(services, key) as client:
         assert data(await client.call_tool("ask", {"question": QUESTION}))

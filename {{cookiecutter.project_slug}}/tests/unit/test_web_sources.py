@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -90,3 +91,21 @@ async def test_who_may_not_ask_may_not_read() -> None:
 )
 def test_the_original_opens_at_the_page_or_at_the_words(source: str, page: Any, quote: str, url: str | None) -> None:
     assert addresses.original(source, page, quote) == url
+
+
+async def test_an_original_is_a_file_to_save_whatever_it_is(services: Services, client: httpx2.AsyncClient) -> None:
+    services.documents.originals["d1"] = b"<script>alert(1)</script>"
+    services.documents.rows["d1"] = replace(services.documents.rows["d1"], source='papers/été "x"\r\n.html')
+    response = await client.get("/v1/documents/d1/original")
+    assert (response.status_code, response.content) == (200, b"<script>alert(1)</script>")
+    headers = response.headers
+    assert headers["content-type"] == "application/octet-stream"
+    assert headers["content-disposition"] == "attachment; filename*=UTF-8''%C3%A9t%C3%A9%20%22x%22%0D%0A.html"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in headers["content-security-policy"]
+    assert "no-store" in headers["cache-control"]
+
+
+async def test_no_original_is_not_found(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/v1/documents/d1/original")).status_code == 404
+    assert (await client.get("/v1/documents/d2/original")).status_code == 404

@@ -34,16 +34,18 @@ happened occur occurred become became begin began start started exist exists inc
 play plays played part mean means famous important information big large new first last different specific several help
 nom noms nommé sorte type genre nombre quantité pourcentage année années date jour temps fois lieu endroit gens personne
 personnes chose choses exemple façon manière raison raisons appelle appelé appelée appelés considéré connu selon suivant
-principal principale utilise utilisé utiliser faire donne donné donner prend prendre pris vient venir mettre mis veut dire
-montre montré trouve trouver trouvé passe passer passé arrive devient commence existe comprend situé joue rôle signifie
-article articles paper papers livre texte auteur auteurs author authors published publié publiée écrit written wrote
-important importante information grand grande nouveau nouvelle premier première dernier dernière différent plusieurs
+principal principale utilise utilisé utiliser faire donne donné donner prend prendre pris vient venir mettre mis veut
+dire montre montré trouve trouver trouvé passe passer passé arrive devient commence existe comprend situé joue rôle
+signifie article articles paper papers livre texte auteur auteurs author authors published publié publiée écrit
+written wrote important importante information grand grande nouveau nouvelle premier première dernier dernière
+différent plusieurs
 """
 LIGHT = frozenset(LIGHT_WORDS.split())
 """Words that say what kind of thing is asked for, or hardly anything: a passage can answer without them."""
 LIGHT_WEIGHT = 0.3
 HEAD = re.compile(
-    r"\bwhat(?: is|['’]s| are| was| were)(?: the| his| her| its| their| an?)? (?:[\w-]+ ){0,3}?(?P<of>[\w-]+) (?:of|for)\b"
+    r"\bwhat(?: is|['’]s| are| was| were)(?: the| his| her| its| their| an?)? (?:[\w-]+ ){0,3}?(?P<of>[\w-]+)"
+    r" (?:of|for)\b"
     r"|\bhow (?:many|much) (?P<many>[\w-]+(?: [\w-]+)?)"
     r"|\bquel(?:le)?s? (?:est|sont|était|étaient|fut)(?: l[ea]s? | l['’]| son | sa | ses | leurs? )(?P<est>[\w-]+)"
     r"|\bcombien (?:de |d['’])(?P<combien>[\w-]+)|\bquel(?P<age> âge)\b"
@@ -147,7 +149,7 @@ class Sought:
         return bool(self.heads) and not any(self._held(word, place, TOGETHER[:-1]) for word in self.heads)
 
     def _knows_the_thing_alone(self, place: Place) -> bool:
-        """Whether only the thing is there that the question is about, and nothing of what it asks about that. In another
+        """Whether only the thing is there that the question is about, and nothing of what it asks about it. In another
         language that cannot be told: the glossary does not know every word."""
         if place.language != self.language and not self._lacks_head(place):
             return False

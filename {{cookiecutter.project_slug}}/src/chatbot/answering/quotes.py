@@ -58,6 +58,18 @@ NUMBER_QUESTION = re.compile(
     r"|quand|combien|années?|siècle|nombre|quel âge)\b",
     re.IGNORECASE,
 )
+DATE_QUESTION = re.compile(
+    r"^\W*when\b|\b(what|which) (year|date|month|day|century|decade)\b|\bquand\b"
+    r"|\bquel(le)?s? (année|date|mois|jour|siècle)",
+    re.IGNORECASE,
+)
+DATE = re.compile(
+    r"\b(1\d|20)\d\d(s|\b)|\b\d{1,2}(st|nd|rd|th|e|er|ème)\b|\b(january|february|march|april|may|june|july|august"
+    r"|september|october|november|december|centur(y|ies)|janvier|février|mars|avril|mai|juin|juillet|août|septembre"
+    r"|octobre|novembre|décembre|siècles?|(mon|tues|wednes|thurs|fri|satur|sun)day|years? (ago|later)"
+    r"|ans (après|avant))\b",
+    re.IGNORECASE,
+)
 NAME_QUESTION = re.compile(
     r"\b(who|whom|whose|where|country|city|company|team|person|name|qui|où|pays|ville|entreprise|nom)\b", re.IGNORECASE
 )
@@ -206,7 +218,7 @@ def _named(
 
 
 def _ranked(question: Question, passages: Sequence[Passage], places: Sequence[Place]) -> list[Quote]:
-    """Best first, each text once: a follow-up by what it asks, not by what it is about, unless it says nothing itself."""
+    """Best first, each text once: a follow-up by what it asks, not by what it is about, unless it says nothing."""
     text = question.text if content_words(question.text) else question.query
     sought, whole = Sought.of(text, places), Sought.of(question.query, places)
     subject = whole.without(sought)
@@ -229,6 +241,8 @@ def _ranked(question: Question, passages: Sequence[Passage], places: Sequence[Pl
 
 def _fits(question: str, sentence: str) -> bool | None:
     """Whether the sentence holds the kind of thing that is asked for; None when it may be any."""
+    if DATE_QUESTION.search(question):
+        return bool(DATE.search(sentence))
     if NUMBER_QUESTION.search(question):
         return bool(NUMBER.search(sentence))
     if NAME_QUESTION.search(question):

@@ -31,7 +31,8 @@ ASKED: dict[Part, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
     "year": re.compile(
-        r"\b(when|(what|which) (year|date))\b.*\b(publi(shed|cation)|written|appear(ed)?|come out|came out|defended|released)\b"
+        r"\b(when|(what|which) (year|date))\b.*\b(publi(shed|cation)|written|appear(ed)?|c[oa]me out"
+        r"|defended|released)\b"
         r"|\b(year|date) of (the )?publication|\bpublication (year|date)\b|\bhow old is th(e|is) "
         + WORK
         + r"|\b(quand|quelle année|quelle date)\b.*\b(publi|paru|écrit|rédig|soutenu|sorti|date\b)"
@@ -58,10 +59,10 @@ ASKED: dict[Part, re.Pattern[str]] = {
 ABOUT_WORKS = frozenset(
     """
     paper papers article articles book books chapter report reports thesis theses dissertation publication publications
-    study work works lecture talk wrote written write writes writing author authors authored published publish publication
+    study work works lecture talk wrote written write writes writing author authors authored published publish
     appear appeared journal review year date doi defended released title called come came out
     thèse thèses livre ouvrage chapitre rapport étude travaux mémoire texte écrit écrite écrits écrites écrire rédigé
-    auteur auteurs autrice auteure coauteurs publié publiée publiés paru parue parution revue année date soutenue soutenu
+    auteur auteurs autrice auteure coauteurs publié publiée publiés paru parue parution revue année soutenue soutenu
     soutenance titre intitulé sorti gave held
     """.split()  # noqa: SIM905, as the lists of analyse.py
 )

@@ -53,7 +53,8 @@ ADDRESS = re.compile(
     | (?<![a-z0-9])www\.{REST}+
     | (?<![a-z0-9])(?:javascript|vbscript|mailto|blob|data:\w+/):?{REST}+
     | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+
-    | (?<![\w-])(?:[\w-]+\.){{1,8}}(?:com|org|net|info|biz|io|co|ai|app|dev|me|tv|top|xyz|site|link|click|online|example|test|fr|eu|uk
+    | (?<![\w-])(?:[\w-]+\.){{1,8}}
+      (?:com|org|net|info|biz|io|co|ai|app|dev|me|tv|top|xyz|site|link|click|online|example|test|fr|eu|uk
       |de|ru|cn)(?::\d+)?/{REST}*""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -79,8 +80,8 @@ def visible(text: str) -> str:
 
 def text(untrusted: str, cited: Collection[str] = (), known: str = "", quoting: bool = False) -> str:
     """The text without HTML, images, and links other than to `cited` addresses. Those that stand in `known`, such as
-    http://127.0.0.1, lose what makes them a link, and stay to be read; others go. `quoting`: the text is no model's, but
-    quotes of `known`, whose addresses and <FILE> stay word for word, as code, which nothing takes for a link or markup.
+    http://127.0.0.1, lose what makes them a link, and stay to be read; others go. `quoting`: the text is no model's,
+    but quotes of `known`, whose addresses and <FILE> stay word for word, as code, which nothing takes for markup.
 
     Repeated until nothing changes, since what is taken out may leave the halves of something else.
     """

@@ -45,6 +45,9 @@ MENU_ROLES = ("navigation", "menu", "menubar", "search", "toolbar")
 CONSENT = re.compile(
     r"cookie|consent|gdpr|rgpd|onetrust|didomi|tarteaucitron|axeptio|cybot|usercentrics", re.IGNORECASE
 )
+MENU = re.compile(r"(?<![A-Za-z])(?:menu|nav|navbar|navigation|breadcrumbs?|topbar|sitemap)(?![A-Za-z])", re.IGNORECASE)
+LINKS = 0.8
+"""Share of a menu's letters that are links."""
 LONGEST_BANNER = 150
 """Words; a page about cookies has more."""
 SECTIONING = ("article", "section", "blockquote", "main", "figure")
@@ -225,7 +228,7 @@ class _Reader:
 
     def _enter(self, node: LexborNode) -> None:
         tag = str(node.tag)
-        if tag == "sup":
+        if tag == "sup" and (node.parent is None or node.parent.tag != "sup"):
             self._superscript(node)
         elif tag in CELLS and self._rows is not None:
             self._words.clear()
@@ -325,9 +328,12 @@ def _reason(node: LexborNode) -> str:
     if tag == "button":
         return "" if _opens_something(node) else "buttons"
     names = " ".join(filter(None, (attributes.get(key) for key in ("id", "class", "aria-label", "data-nosnippet"))))
-    if CONSENT.search(names) and tag not in ("body", "html", "main", "article") and _is_banner(node):
+    if tag in ("body", "html", "main", "article", *HEADINGS, *INLINE):
+        return ""
+    is_dialog = attributes.get("role") in ("dialog", "alertdialog") or attributes.get("aria-modal") == "true"
+    if (CONSENT.search(names) or (is_dialog and CONSENT.search(node.text()[:2000]))) and _is_banner(node):
         return "cookie banner"
-    return ""
+    return "menus" if MENU.search(names) and _is_all_links(node) else ""
 
 
 def _opens_something(button: LexborNode) -> bool:
@@ -338,6 +344,12 @@ def _opens_something(button: LexborNode) -> bool:
         "aria-expanded" in attributes or "aria-controls" in attributes or "accordion" in (attributes.get("class") or "")
     )
     return _is_within(button, (*HEADINGS, "summary", "dt")) or words.endswith("?") or (opens and len(words.split()) > 2)
+
+
+def _is_all_links(node: LexborNode) -> bool:
+    links = node.css("a")
+    letters = len("".join(node.text().split()))
+    return len(links) > 2 and sum(len("".join(link.text().split())) for link in links) >= LINKS * letters
 
 
 def _is_banner(node: LexborNode) -> bool:

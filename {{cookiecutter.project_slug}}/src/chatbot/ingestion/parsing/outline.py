@@ -21,7 +21,14 @@ LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", 
 BULLET = re.compile(r"\s*(?:[•▪◦‣*-]|\d{1,2}[.)])\s")
 INDENT = "    "
 TITLE_CHARS = 300
-CODE_PAGES = {"cp1252": "Windows-1252", "mac_roman": "Mac Roman", "cp850": "DOS code page 850", "utf-16": "UTF-16"}
+CODE_PAGES = {
+    "cp1252": "Windows-1252",
+    "mac_roman": "Mac Roman",
+    "cp850": "DOS code page 850",
+    "utf-16": "UTF-16",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+}
 """What people call them."""
 LONG_TABLE = 700
 """Characters of a table from which it may be cut: see CHUNK_CHARS."""
@@ -142,7 +149,8 @@ class Outline:
 
     def read_as(self, encoding: str) -> None:
         if encoding.replace("_", "-") not in ("utf-8", "ascii"):
-            self.note(f"read as {CODE_PAGES.get(encoding, encoding)}")
+            windows = re.sub(r"^cp(125\d)$", r"Windows-\1", encoding)
+            self.note(f"read as {CODE_PAGES.get(encoding, windows)}")
 
     def document(
         self, name: str, metadata: Metadata | None = None, pages: int = 1, everything: str = ""

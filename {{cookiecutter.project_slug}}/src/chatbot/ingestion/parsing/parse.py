@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from chatbot.domain import ParsedDocument, UnreadableDocument
 from chatbot.ingestion.parsing.limits import most_text
+from chatbot.ingestion.parsing.text import utf_16
 
 PDF = "application/pdf"
 OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -30,10 +31,15 @@ MEDIA_TYPES = {
     ".htm": HTML,
     ".xhtml": HTML,
     ".docx": DOCX,
+    ".docm": DOCX,
+    ".dotx": DOCX,
     ".txt": TEXT,
     ".odt": ODT,
     ".pptx": PPTX,
+    ".pptm": PPTX,
+    ".ppsx": PPTX,
     ".xlsx": XLSX,
+    ".xlsm": XLSX,
     ".csv": CSV,
     ".tsv": TSV,
     ".epub": EPUB,
@@ -168,7 +174,7 @@ def _sniff(content: bytes, expected: str) -> tuple[str, str]:
         return PDF, "a PDF"
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return TEXT, HTML_PAGE
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or not _is_binary(content[:65_536]):
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or utf_16(content) or not _is_binary(content[:65_536]):
         return TEXT, "plain text"
     return "application/octet-stream", "binary data"
 

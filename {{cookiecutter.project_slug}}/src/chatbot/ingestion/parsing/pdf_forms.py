@@ -77,23 +77,24 @@ def _value(annotation: Any, form: Any) -> str:
     kind = pdfium.FPDFAnnot_GetFormFieldType(form, annotation)
     flags = pdfium.FPDFAnnot_GetFormFieldFlags(form, annotation)
     if kind in CHECKBOXES:
-        return "[x]" if pdfium.FPDFAnnot_IsChecked(form, annotation) else ""
+        if not pdfium.FPDFAnnot_IsChecked(form, annotation):
+            return ""
+        option = one_line(_read(pdfium.FPDFAnnot_GetFormFieldExportValue, form, annotation))
+        return f"[x] {option}" if kind == pdfium.FPDF_FORMFIELD_RADIOBUTTON and option else "[x]"
     if kind in (pdfium.FPDF_FORMFIELD_PUSHBUTTON, pdfium.FPDF_FORMFIELD_SIGNATURE) or flags & PASSWORD:
         return ""
-    length = pdfium.FPDFAnnot_GetFormFieldValue(form, annotation, None, 0)
-    buffer = (ctypes.c_ushort * (length // 2 + 1))()
-    pdfium.FPDFAnnot_GetFormFieldValue(form, annotation, buffer, length)
-    return one_line(_decoded(buffer, length))
+    return one_line(_read(pdfium.FPDFAnnot_GetFormFieldValue, form, annotation))
 
 
 def _string(annotation: Any, key: bytes) -> str:
-    length = pdfium.FPDFAnnot_GetStringValue(annotation, key, None, 0)
+    return _read(pdfium.FPDFAnnot_GetStringValue, annotation, key)
+
+
+def _read(get: Any, *about: Any) -> str:
+    """What one of pdfium's functions writes, once it has said how long it is."""
+    length = get(*about, None, 0)
     buffer = (ctypes.c_ushort * (length // 2 + 1))()
-    pdfium.FPDFAnnot_GetStringValue(annotation, key, buffer, length)
-    return _decoded(buffer, length)
-
-
-def _decoded(buffer: Any, length: int) -> str:
+    get(*about, buffer, length)
     return bytes(buffer)[: max(length - 2, 0)].decode("utf-16-le", errors="replace")
 
 

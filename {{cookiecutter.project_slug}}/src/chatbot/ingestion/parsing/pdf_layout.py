@@ -42,11 +42,11 @@ def in_reading_order(lines: Sequence[Line]) -> list[Line]:
     right: list[Line] = []
     for line in lines:
         if line.left < gutter - 1 < line.right - 1:
-            ordered += [*left, *right, line]
+            ordered += [*in_reading_order(left), *in_reading_order(right), line]
             left, right = [], []
         else:
             (left if line.right <= gutter + 1 else right).append(line)
-    return [*ordered, *left, *right]
+    return [*ordered, *in_reading_order(left), *in_reading_order(right)]
 
 
 def _gutter(lines: Sequence[Line]) -> float | None:

@@ -109,10 +109,11 @@ class _Drawings:
                     partly.append(text)
             changed |= pixels
         self._switch(self._texts, True)
-        scanned = [text for text in hidden if text.mode in UNPAINTED]
-        if self._is_scan(scanned, len(self._texts) - len(hidden), empty):
-            on_paper = {id(text) for text in scanned if self._lies_on_picture(text)}
-            hidden = [text for text in hidden if id(text) not in on_paper]
+        painted = len(self._texts) - len(hidden)
+        unpainted = [text for text in hidden if text.mode in UNPAINTED]
+        covered = [text for order, text in self._numbered(hidden) if self._is_under(text, order)]
+        read = self._of_scan(unpainted, painted, painted > 0, empty) | self._of_scan(covered, painted, True, empty)
+        hidden = [text for text in hidden if id(text) not in read]
         return Look(hidden, partly, changed, self._place, self._texts)
 
     def _groups(self) -> Iterator[list[Text]]:
@@ -168,13 +169,31 @@ class _Drawings:
             return share, 1.0
         return share, _reach(area.max(axis=0 if area.shape[1] == long else 1))
 
-    def _is_scan(self, unpainted: Sequence[Text], painted: int, empty: NDArray[Any]) -> bool:
-        """Whether the invisible text is what a picture says: more of it than of other text, and ink where it stands."""
-        on_pictures = [text for text in unpainted if self._lies_on_picture(text)]
-        if len(on_pictures) <= painted:
-            return False
+    def _of_scan(self, unseen: Sequence[Text], painted: int, needs_ink: bool, empty: NDArray[Any]) -> set[int]:
+        """The unseen text objects that say what a picture shows: if they are more than the others, and stand on ink."""
+        on_pictures = [text for text in unseen if self._lies_on_picture(text)]
         blank = sum(not _has_ink(empty[_slices(self._place, text.box, empty.shape)]) for text in on_pictures)
-        return painted == 0 or blank < len(on_pictures) / 2
+        if len(on_pictures) <= painted or (needs_ink and blank > len(on_pictures) / 2):
+            return set()
+        return {id(text) for text in on_pictures}
+
+    def _numbered(self, texts: Sequence[Text]) -> list[tuple[int, Text]]:
+        """With how many text objects were painted before each."""
+        wanted = {id(text) for text in texts}
+        return [(order, text) for order, text in enumerate(self._texts) if id(text) in wanted]
+
+    def _is_under(self, text: Text, order: int) -> bool:
+        """Whether a picture covers it, as some programs that read scans have it: text first, the scan over it."""
+        left, bottom, right, top = text.box
+        return any(
+            surface.is_picture
+            and surface.order > order
+            and surface.box[0] <= left + 1
+            and surface.box[1] <= bottom + 1
+            and surface.box[2] >= right - 1
+            and surface.box[3] >= top - 1
+            for surface in self._surfaces
+        )
 
     def _lies_on_picture(self, text: Text) -> bool:
         x, y = (text.box[0] + text.box[2]) / 2, (text.box[1] + text.box[3]) / 2

@@ -21,6 +21,8 @@ BROKEN = re.compile("(?<=[^\\W\\d_])(?:[-\u2010\u00ad\ufffe\x02]\\s*\n\\s*|[\u00
 """A word that goes on in the next line."""
 MARKS = re.compile("[\u0300-\u036f\u0610-\u061a\u064b-\u065f]")
 """What NFKD takes off letters."""
+RAISED = re.compile("(?=[⁰¹²³⁴-⁹])(?<![⁰¹²³⁴-⁹])")
+"""Before a superscript: the mark of a note is no part of the word before it."""
 UNEXPLAINED = "unexplained"
 
 
@@ -55,5 +57,5 @@ def words(text: str) -> Counter[str]:
     """The words of a text, as they are compared, with how often each occurs."""
     text = BROKEN.sub("", text)
     if not text.isascii():
-        text = MARKS.sub("", unicodedata.normalize("NFKD", text))
+        text = MARKS.sub("", unicodedata.normalize("NFKD", RAISED.sub(" ", text)))
     return Counter(WORD.findall(text.lower()))

@@ -38,6 +38,7 @@ FREQUENT = frozenset("éèàêçùôîûëïœâäöüßñáíóú’«»€")
 WESTERN_PAGES = ("cp1252", "mac_roman", "cp850")
 """Windows, the old Mac, DOS."""
 MOSTLY = 0.95
+MOSTLY_LATIN = 0.6
 
 
 def read(content: bytes, name: str) -> ParsedDocument:
@@ -62,6 +63,8 @@ def decode(content: bytes, declared: str = "") -> tuple[str, str]:
     for mark, encoding in BYTE_ORDER_MARKS:
         if content.startswith(mark):
             return content.decode(encoding, errors="replace"), "utf-8" if encoding == "utf-8-sig" else encoding
+    if wide := utf_16(content):
+        return content.decode(wide, errors="replace"), wide
     for encoding in ("utf-8" if b"\x1b" not in content[:SAMPLE] else "", _known(declared), _own_declaration(content)):
         if encoding and (text := _strictly(content, encoding)) is not None:
             return text, encoding
@@ -69,6 +72,15 @@ def decode(content: bytes, declared: str = "") -> tuple[str, str]:
         return text, "utf-8"
     encoding = _guessed(content[:SAMPLE])
     return content.decode(encoding, errors="replace"), encoding
+
+
+def utf_16(content: bytes) -> str:
+    """The name of UTF-16 in either order, when a text of mostly Latin letters has no mark that says so; else ""."""
+    first, second = content[:SAMPLE:2], content[1:SAMPLE:2]
+    for zeros, letters, name in ((second, first, "utf-16-le"), (first, second, "utf-16-be")):
+        if len(content) % 2 == 0 and zeros.count(0) > MOSTLY_LATIN * len(zeros) and letters.count(0) == 0:
+            return name
+    return ""
 
 
 def unicode(content: bytes, declared: str) -> bytes:

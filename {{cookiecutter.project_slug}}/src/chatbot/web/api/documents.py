@@ -8,6 +8,7 @@ import json
 import unicodedata
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, File, Form, Header, Query, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
@@ -253,6 +254,40 @@ async def read_document(
         document=_view(document),
         passages=passages,
         next=passages[-1].position + 1 if len(found) > limit else None,
+    )
+
+
+@router.get(
+    "/documents/{id}/original",
+    tags=["documents"],
+    dependencies=[allowed("ingest")],
+    summary="Download the original",
+    response_class=Response,
+    responses={
+        200: {"description": "The file as it was added.", "content": {"application/octet-stream": {}}},
+        **problems.responses(404),
+    },
+)
+async def download_original(id: IdParam, services: ServicesParam) -> Response:
+    """For those who may change the corpus: it may hold what no reader sees, and so no passage says.
+
+    Always as a file to save, never as a page of this site, whatever it is.
+    """
+    document = await _found(services, id)
+    content = await services.documents.original(id)
+    if content is None:
+        raise HTTPException(404, "The document has no original.")
+    name = PurePosixPath(document.source.partition("?")[0]).name or "document"
+    return Response(
+        content,
+        media_type="application/octet-stream",
+        headers={
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Cache-Control": "private, no-store",
+        },
     )
 
 
