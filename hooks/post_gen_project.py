@@ -49,7 +49,8 @@ def write_locks(answers):
     """The locks arrive as those of all choices; leave what these choices need: to run, to develop, with Prefect."""
     chosen = {"core"} | {f"{factor}.{answers[factor]}" for factor in FACTORS}
     dev = {"dev"} | {f"dev.{choice}" for choice in chosen}
-    union, prefect = (pathlib.Path(f"requirements-{name}.lock").read_text(encoding="utf-8") for name in ("dev", "prefect"))
+    files = (pathlib.Path(f"requirements-{name}.lock") for name in ("dev", "prefect"))
+    union, prefect = (path.read_text(encoding="utf-8") for path in files)
     locks = {
         "requirements.lock": (union, chosen),
         "requirements-dev.lock": (union, chosen | dev),

@@ -1,10 +1,21 @@
 """The answerer: events in order, citations checked, and honesty when there is no evidence."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 
-from chatbot.answering.answer import Answerer, Cited, Done, Event, Sources, Spent, Token
+from chatbot.answering.answer import (
+    NOTHING_FOUND,
+    Answerer,
+    Cited,
+    Done,
+    Event,
+    Sources,
+    Spent,
+    Token,
+    nothing_found,
+)
 from chatbot.answering.evidence import coverage, supported
 from chatbot.answering.extractive import Extractive
 from chatbot.domain import Chunk, Passage, Question, Unavailable, Usage
@@ -96,6 +107,11 @@ async def test_quotes_are_word_for_word() -> None:
         assert answer.citations[0].quote == text
     assert "`https://conda.io`" in answer.text
     assert "`<dbl>`" in answer.text
+
+
+def test_documents_as_far_as_unrelated_texts_are_not_named() -> None:
+    assert nothing_found("en", [replace(GOOD, closeness=0.5), replace(FAR, closeness=-0.4)]).endswith(" Taxes.")
+    assert nothing_found("en", [replace(FAR, closeness=-0.4)]) == NOTHING_FOUND["en"]
 
 
 async def test_an_empty_corpus_has_no_nearest_documents() -> None:

@@ -220,8 +220,9 @@ def spent(usage: Usage) -> tracing.Attributes:
 
 
 def nothing_found(language: Language, passages: Sequence[Passage]) -> str:
-    """Says so, and which documents came nearest."""
-    titles = list(dict.fromkeys(safe.text(passage.title) for passage in passages))[:NEAREST_TITLES]
+    """Says so, and which documents came near; none where all are as far as unrelated texts."""
+    near = [passage for passage in passages if passage.closeness >= 0]
+    titles = list(dict.fromkeys(safe.text(passage.title) for passage in near))[:NEAREST_TITLES]
     return NOTHING_FOUND[language] + (NEAREST[language].format("; ".join(titles)) if titles else "")
 
 
