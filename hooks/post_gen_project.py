@@ -46,17 +46,12 @@ def narrowed(lock, wanted):
 
 
 def write_locks(answers):
-    """The locks arrive as those of all choices; leave what these choices need: to run, to develop, with Prefect."""
+    """requirements-dev.lock arrives as the lock of all choices; leave what these choices need, with and without dev."""
     chosen = {"core"} | {f"{factor}.{answers[factor]}" for factor in FACTORS}
     dev = {"dev"} | {f"dev.{choice}" for choice in chosen}
-    files = (pathlib.Path(f"requirements-{name}.lock") for name in ("dev", "prefect"))
-    union, prefect = (path.read_text(encoding="utf-8") for path in files)
-    locks = {
-        "requirements.lock": (union, chosen),
-        "requirements-dev.lock": (union, chosen | dev),
-        "requirements-prefect.lock": (prefect, chosen | {"prefect"}),
-    }
-    for path, (text, parts) in locks.items():
+    union = pathlib.Path("requirements-dev.lock")
+    text = union.read_text(encoding="utf-8")
+    for path, parts in (("requirements.lock", chosen), ("requirements-dev.lock", chosen | dev)):
         pathlib.Path(path).write_text(HEADER + "".join(narrowed(text, parts)), encoding="utf-8", newline="\n")
 
 
