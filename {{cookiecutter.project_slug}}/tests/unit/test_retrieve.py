@@ -66,10 +66,24 @@ async def test_the_same_text_in_two_documents_is_one_passage() -> None:
     assert [passage.chunk.id for passage in found] == ["a", "c"]
 
 
+async def test_documents_in_the_other_language_are_searched_by_what_the_words_mean_there() -> None:
+    searches = Searches([Hit("a", 3.0)], [], {"a": "Words"})
+    filters: Filters = {"year": [2024]}
+    await retriever(searches).search("students", 3, filters)
+    lexical = [call for call in searches.calls if isinstance(call, tuple) and call[0] != VECTOR]
+    assert [(call[-1], "etudi" in call[0]) for call in lexical] == [
+        (filters, False),
+        ({**filters, "language": ["fr"]}, True),
+    ]
+    searches.calls.clear()
+    await retriever(searches).search("students", 3, {"language": ["en"]})
+    assert [call[-1] for call in searches.calls if isinstance(call, tuple)] == [{"language": ["en"]}] * 2
+
+
 async def test_filters_reach_both_searches_and_stop_words_reach_none() -> None:
     searches = Searches([], [], {})
     filters: Filters = {"year": [2024]}
-    await retriever(searches).search("taxes", 3, filters)
+    await retriever(searches).search("xylophones", 3, filters)
     assert [call[-1] for call in searches.calls if isinstance(call, tuple)] == [filters, filters]
     searches.calls.clear()
     await retriever(searches).search("the of and", 3)

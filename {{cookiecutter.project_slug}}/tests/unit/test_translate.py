@@ -2,13 +2,19 @@
 
 import pytest
 
-from chatbot.text.translate import alike, translations
+from chatbot.text.translate import alike, translated_terms, translations
 
 
 def test_the_glossary_translates_stems_both_ways() -> None:
     assert "student" in translations("étudiants", "fr")
     assert "etudi" in translations("students", "en")
     assert translations("xylophone", "en") == frozenset()
+
+
+def test_a_question_is_looked_for_in_the_other_language_too() -> None:
+    assert {"student", "translat"} <= set(translated_terms("Qui a traduit le livre des étudiants ?"))
+    assert "etudi" in translated_terms("Who translated the students' book?")
+    assert translated_terms("Xylophones?") == []
 
 
 @pytest.mark.parametrize(

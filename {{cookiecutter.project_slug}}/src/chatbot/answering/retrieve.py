@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +15,9 @@ from chatbot.deadline import with_timeout
 from chatbot.domain import Filters, Hit, Passage, Unavailable
 from chatbot.observability import metrics, tracing
 from chatbot.ports import Embedder
-from chatbot.text.analysis import query_terms
+from chatbot.text.analysis import LANGUAGES, detect_language, query_terms
 from chatbot.text.reference import reference
+from chatbot.text.translate import OTHER, translated_terms
 
 POOL = 100
 """Candidates each of the two searches brings."""
@@ -95,9 +97,17 @@ class Retriever:
         return replace(passage, similarity=similarity, closeness=closeness(similarity, self._embedder.model))
 
     async def _lexical_hits(self, text: str, limit: int, filters: Filters) -> list[Hit]:
+        """By the question's words, and in documents of the other language by what these mean there too."""
         with stage("lexical"):
-            terms = query_terms(text)
-            return await self._lexical.search(terms, limit, filters) if terms else []
+            words, spoken = query_terms(text), detect_language(text)
+            searches = [self._lexical.search(words, limit, filters)] if words else []
+            among = {**filters, "language": [OTHER[spoken]]}
+            if (meant := translated_terms(text)) and set(among["language"]) <= set(filters.get("language", LANGUAGES)):
+                searches.append(self._lexical.search([*words, *meant], limit, among))
+            scores: dict[str, float] = {}
+            for hit in itertools.chain.from_iterable(await asyncio.gather(*searches)):
+                scores[hit.chunk_id] = max(hit.score, scores.get(hit.chunk_id, hit.score))
+        return sorted((Hit(*each) for each in scores.items()), key=lambda hit: -hit.score)[:limit]
 
     async def _dense_hits(self, text: str, limit: int, filters: Filters) -> list[Hit]:
         vector = await self._embedded(text)

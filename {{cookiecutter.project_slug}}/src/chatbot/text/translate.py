@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 from chatbot.domain import Language
-from chatbot.text.analysis import terms
+from chatbot.text.analysis import content_words, detect_language, terms
 
 SHORTEST_ALIKE = 5
 """Letters: shorter words look alike by chance."""
@@ -26,6 +26,13 @@ def translations(word: str, language: Language) -> frozenset[str]:
     for stem in terms(word, language):
         found |= _glossary()[language].get(stem, frozenset())
     return frozenset(found)
+
+
+def translated_terms(question: str) -> list[str]:
+    """What a question looks for in documents of the other language, as far as the glossary knows its words."""
+    spoken = detect_language(question)
+    found = (stem for word in content_words(question) for stem in sorted(translations(word, spoken)))
+    return list(dict.fromkeys(found))
 
 
 def alike(one: str, other: str, slips: int | None = None) -> bool:
