@@ -59,13 +59,15 @@ NUMBER_QUESTION = re.compile(
     re.IGNORECASE,
 )
 DATE_QUESTION = re.compile(
-    r"^\W*when\b|\b(what|which) (year|date|month|day|century|decade)\b|\bquand\b|\bquel(le)?s? (année|date|mois|jour|siècle)",
+    r"^\W*when\b|\b(what|which) (year|date|month|day|century|decade)\b|\bquand\b"
+    r"|\bquel(le)?s? (année|date|mois|jour|siècle)",
     re.IGNORECASE,
 )
 DATE = re.compile(
     r"\b(1\d|20)\d\d(s|\b)|\b\d{1,2}(st|nd|rd|th|e|er|ème)\b|\b(january|february|march|april|may|june|july|august"
     r"|september|october|november|december|centur(y|ies)|janvier|février|mars|avril|mai|juin|juillet|août|septembre"
-    r"|octobre|novembre|décembre|siècles?|(mon|tues|wednes|thurs|fri|satur|sun)day|years? (ago|later)|ans (après|avant))\b",
+    r"|octobre|novembre|décembre|siècles?|(mon|tues|wednes|thurs|fri|satur|sun)day|years? (ago|later)"
+    r"|ans (après|avant))\b",
     re.IGNORECASE,
 )
 NAME_QUESTION = re.compile(
