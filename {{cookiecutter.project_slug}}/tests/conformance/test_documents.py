@@ -10,7 +10,7 @@ import pytest
 
 from chatbot.domain import Chunk, ClaimLost, Document, Hit, JobRequest, UnreadableDocument
 from chatbot.storage.database import Database
-from chatbot.storage.documents import AlreadyAccepted, Description, Documents, Offer, document_id
+from chatbot.storage.documents import AlreadyAccepted, Description, Documents, NewVersion, document_id
 from chatbot.storage.jobs import Jobs
 from tests.conftest import publish
 
@@ -27,14 +27,14 @@ def chunk(document: Document, name: str, position: int = 0, text: str = "Carbon 
 async def register(
     documents: Documents, source: str = "docs/a.md", content: bytes = b"one", **metadata: Any
 ) -> Document:
-    offer = Offer("A title", "text/markdown", {"year": 2024, **metadata}, content)
-    document, _ = await documents.accept(source, offer, None)
+    new = NewVersion("A title", "text/markdown", {"year": 2024, **metadata}, content)
+    document, _ = await documents.accept(source, new, None)
     return document
 
 
 async def announce(documents: Documents, **metadata: Any) -> Document:
-    offer = Offer("a", "application/octet-stream", metadata)
-    document, _ = await documents.accept("https://example.org/a", offer, None)
+    new = NewVersion("a", "application/octet-stream", metadata)
+    document, _ = await documents.accept("https://example.org/a", new, None)
     return document
 
 
@@ -97,11 +97,11 @@ async def test_a_job_that_was_taken_over_switches_nothing(documents: Documents, 
 
 
 async def test_document_and_job_are_accepted_together_or_not_at_all(documents: Documents, jobs: Jobs) -> None:
-    offer, request = Offer("A", "text/markdown", {}, b"one"), JobRequest("ingest", "key", "print")
-    document, job = await documents.accept("a.md", offer, request)
+    new, request = NewVersion("A", "text/markdown", {}, b"one"), JobRequest("ingest", "key", "print")
+    document, job = await documents.accept("a.md", new, request)
     assert job is not None
     assert (job.document_id, job.state, await jobs.find("key")) == (document.id, "pending", job)
-    other = Offer("A", "text/markdown", {}, b"two")
+    other = NewVersion("A", "text/markdown", {}, b"two")
     with pytest.raises(AlreadyAccepted):
         await documents.accept("a.md", other, request)
     with pytest.raises(AlreadyAccepted):

@@ -36,7 +36,7 @@ from chatbot.ports import Embedder, LanguageModel, Queue, VectorStore
 from chatbot.storage.api_keys import FORM, ApiKeys
 from chatbot.storage.conversations import Conversations
 from chatbot.storage.database import Database
-from chatbot.storage.documents import AlreadyAccepted, Description, Documents, Offer, document_id
+from chatbot.storage.documents import AlreadyAccepted, Description, Documents, NewVersion, document_id
 from chatbot.storage.embeddings import Embeddings
 from chatbot.storage.indexes import Indexes
 from chatbot.storage.jobs import Jobs
@@ -259,8 +259,8 @@ def jobs(real: Database | None, tables: memory.Tables) -> Any:
 
 
 async def register(documents: Any, source: str = "docs/a.md", content: bytes = b"one", **metadata: Any) -> Document:
-    offer = Offer("A title", "text/markdown", {"year": 2024, **metadata}, content)
-    document, _ = await documents.accept(source, offer, None)
+    new = NewVersion("A title", "text/markdown", {"year": 2024, **metadata}, content)
+    document, _ = await documents.accept(source, new, None)
     return document
 
 
@@ -291,8 +291,8 @@ async def test_what_can_be_found_stays_until_a_newer_version_is_switched_to(docu
 
 async def test_an_announced_document_waits_for_its_content(documents: Any) -> None:
     async def announce(**metadata: Any) -> Document:
-        offer = Offer("a", "application/octet-stream", metadata)
-        document, _ = await documents.accept("https://example.org/a", offer, None)
+        new = NewVersion("a", "application/octet-stream", metadata)
+        document, _ = await documents.accept("https://example.org/a", new, None)
         return document
 
     document = await announce(year=2024)
@@ -322,13 +322,13 @@ async def test_documents_are_described_listed_and_compared(documents: Any) -> No
 
 
 async def test_a_job_is_accepted_with_its_document(documents: Any, jobs: Any) -> None:
-    offer, request = Offer("A title", "text/markdown", {}, b"one"), JobRequest("ingest", "key", "print")
-    document, job = await documents.accept("a.md", offer, request)
+    new, request = NewVersion("A title", "text/markdown", {}, b"one"), JobRequest("ingest", "key", "print")
+    document, job = await documents.accept("a.md", new, request)
     assert (job.kind, job.document_id, job.state, await jobs.find("key")) == ("ingest", document.id, "pending", job)
     with pytest.raises(AlreadyAccepted):
-        await documents.accept("b.md", offer, request)
+        await documents.accept("b.md", new, request)
     assert (await documents.count())[0] == 1
-    _, begun = await documents.accept("b.md", offer, JobRequest("ingest", begun=True))
+    _, begun = await documents.accept("b.md", new, JobRequest("ingest", begun=True))
     assert (begun.state, begun.attempts) == ("running", 1)
     assert await jobs.start(begun.id) is None
     assert await documents.unattended() == []

@@ -11,7 +11,7 @@ import pytest
 
 from chatbot.domain import Chunk, Language
 from chatbot.storage.bm25 import K1, B, LexicalIndex
-from chatbot.storage.documents import Documents, Offer
+from chatbot.storage.documents import Documents, NewVersion
 from chatbot.text.analysis import query_terms, terms
 from tests.conftest import publish
 
@@ -24,8 +24,8 @@ async def add(
     documents: Documents, name: str, texts: dict[str, str], language: Language = "en", **metadata: Any
 ) -> None:
     """One document whose title and headings add no terms."""
-    offer = Offer("", "text/plain", metadata, name.encode(), language)
-    document, _ = await documents.accept(name, offer, None)
+    new = NewVersion("", "text/plain", metadata, name.encode(), language)
+    document, _ = await documents.accept(name, new, None)
     chunks = [
         Chunk(id, document.id, position, text, "", None, document.language)
         for position, (id, text) in enumerate(texts.items())
@@ -75,7 +75,7 @@ async def test_inflected_words_in_both_languages(documents: Documents, lexical: 
 
 
 async def test_the_title_counts(documents: Documents, lexical: LexicalIndex) -> None:
-    document, _ = await documents.accept("s", Offer("Photovoltaics", "text/plain", {}, b""), None)
+    document, _ = await documents.accept("s", NewVersion("Photovoltaics", "text/plain", {}, b""), None)
     chunk = Chunk("c1", document.id, 0, "They got cheaper.", "", None, "en")
     await publish(documents, document.id, [chunk], "Photovoltaics")
     assert [hit.chunk_id for hit in await lexical.search(query_terms("photovoltaics"), 5, {})] == ["c1"]

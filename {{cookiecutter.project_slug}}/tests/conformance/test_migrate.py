@@ -13,7 +13,7 @@ from chatbot.domain import Hit, InvalidConfiguration, Match, Unavailable
 from chatbot.runtime.migrate import configuration, migrate, upgrade
 from chatbot.settings import Settings, home
 from chatbot.storage.database import Database
-from chatbot.storage.documents import Documents, Offer
+from chatbot.storage.documents import Documents, NewVersion
 from chatbot.storage.embeddings import Embeddings
 from chatbot.storage.indexes import Indexes
 from chatbot.storage.jobs import Jobs
@@ -45,7 +45,7 @@ async def test_at_once_and_again(fresh: Settings) -> None:
     await asyncio.gather(*[migrate(fresh) for _ in range(4)])
     database = Database(fresh.database_url.get_secret_value())
     try:
-        await Documents(database).accept("kept", Offer("Kept", "text/plain", {}, b""), None)
+        await Documents(database).accept("kept", NewVersion("Kept", "text/plain", {}, b""), None)
         await Indexes(database).begin("test-migrated", "model", DIMENSION)
         await migrate(fresh)
         assert await Documents(database).count() == (1, 0)

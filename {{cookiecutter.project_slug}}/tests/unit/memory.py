@@ -34,7 +34,7 @@ from chatbot.domain import (
     UnreadableDocument,
 )
 from chatbot.ingestion.parsing.parse import parse
-from chatbot.storage.documents import AlreadyAccepted, Description, Offer, Wanted, digest, document_id
+from chatbot.storage.documents import AlreadyAccepted, Description, NewVersion, Wanted, digest, document_id
 from chatbot.storage.embeddings import Reserved
 from chatbot.storage.indexes import IndexRecord
 
@@ -151,26 +151,24 @@ class MemoryDocuments(Repository):
     def rows(self) -> dict[str, Document]:
         return {id: self._document(row) for id, row in self.tables.documents.items()}
 
-    async def accept(self, source: str, offer: Offer, request: JobRequest | None) -> tuple[Document, Job | None]:
+    async def accept(self, source: str, new: NewVersion, request: JobRequest | None) -> tuple[Document, Job | None]:
         await self.tables.pause("accept")
         t, id = self.tables, document_id(source)
         key = request.idempotency_key if request else None
         if key and any(job.idempotency_key == key for job in t.jobs.values()):
             raise AlreadyAccepted
-        row, given = t.documents.get(id), dict(offer.metadata)
+        row, given = t.documents.get(id), dict(new.metadata)
         version = next(t.numbers)
         if row is None:
-            row = Row(
-                id, source, offer.title, offer.media_type, offer.language, given, version, offer.media_type, given
-            )
+            row = Row(id, source, new.title, new.media_type, new.language, given, version, new.media_type, given)
             t.documents[id] = row
-        elif offer.content is None:
+        elif new.content is None:
             if not given.items() <= dict(row.given).items():
                 row.accepted, row.given = version, {**row.given, **given}
         else:
-            row.accepted, row.given, row.wanted_media_type = version, given, offer.media_type
-        if offer.content is not None:
-            row.content, row.digest = offer.content, digest(offer.content)
+            row.accepted, row.given, row.wanted_media_type = version, given, new.media_type
+        if new.content is not None:
+            row.content, row.digest = new.content, digest(new.content)
         row.changed_at = t.tick()
         return self._document(row), t.insert_job(request, id) if request else None
 

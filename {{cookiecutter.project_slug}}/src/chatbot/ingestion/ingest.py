@@ -31,7 +31,7 @@ from chatbot.domain import (
 from chatbot.ingestion import chunk
 from chatbot.ingestion.parsing import parse, text
 from chatbot.ingestion.vector_index import VectorIndex
-from chatbot.storage.documents import Description, Documents, Offer, Wanted, digest, document_id
+from chatbot.storage.documents import Description, Documents, NewVersion, Wanted, digest, document_id
 
 Progress = Callable[[float], Awaitable[None]]
 """Told how much of the work is done, 0 to 1."""
@@ -95,8 +95,8 @@ class Ingester:
             return known, None
         title = known.title if known else PurePosixPath(name).stem
         language = known.language if known else "en"
-        offer = Offer(title, media_type, dict(known.given) if known and same else given, content, language)
-        return await self._documents.accept(source, offer, request or JobRequest("ingest"))
+        new = NewVersion(title, media_type, dict(known.given) if known and same else given, content, language)
+        return await self._documents.accept(source, new, request or JobRequest("ingest"))
 
     async def duplicate(self, source: str, content: bytes) -> Document | None:
         """Another document that can be found and has this very content; None when `source` is to be replaced by it."""
@@ -113,8 +113,8 @@ class Ingester:
         UnreadableDocument when it is none that would be fetched. AlreadyAccepted: see `Documents.accept`.
         """
         source = self._fetcher.check(url)
-        offer = Offer(_file_name(source), "application/octet-stream", _plain(metadata or {}))
-        document, job = await self._documents.accept(source, offer, request or JobRequest("fetch"))
+        new = NewVersion(_file_name(source), "application/octet-stream", _plain(metadata or {}))
+        document, job = await self._documents.accept(source, new, request or JobRequest("fetch"))
         assert job
         return document, job
 

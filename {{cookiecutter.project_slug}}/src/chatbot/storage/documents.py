@@ -1,6 +1,6 @@
 """Documents in PostgreSQL: what was accepted of each, and the chunks that can be found.
 
-    document, job = await documents.accept("docs/start.md", offer, JobRequest("ingest"))
+    document, job = await documents.accept("docs/start.md", new, JobRequest("ingest"))
     wanted = await documents.wanted(document.id)
     await documents.switch(wanted, chunks, description, claim)
     passages = await documents.passages(hits)
@@ -137,7 +137,7 @@ WHERE document_id = ANY(%(ids)s) AND position = 0 ORDER BY array_position(%(ids)
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class NewVersion:
     """What is to be found of a document from its next version on; without content, its URL is still to be fetched."""
 
     title: str
@@ -183,19 +183,19 @@ class Documents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def accept(self, source: str, offer: Offer, request: JobRequest | None) -> tuple[Document, Job | None]:
+    async def accept(self, source: str, new: NewVersion, request: JobRequest | None) -> tuple[Document, Job | None]:
         """Keep what is offered as the document's next version, and a job for it, in one transaction.
 
         What can be found of the document stays as it is. AlreadyAccepted, and nothing is kept, when there is a job of
         the request's idempotency key.
         """
-        id, plain = document_id(source), Jsonb(dict(offer.metadata))
-        found = None if offer.content is None else await asyncio.to_thread(digest, offer.content)
-        values: dict[str, Any] = {"id": id, "source": source, "title": offer.title, "media_type": offer.media_type}
-        values |= {"language": offer.language, "metadata": plain, "digest": found, "content": offer.content}
+        id, plain = document_id(source), Jsonb(dict(new.metadata))
+        found = None if new.content is None else await asyncio.to_thread(digest, new.content)
+        values: dict[str, Any] = {"id": id, "source": source, "title": new.title, "media_type": new.media_type}
+        values |= {"language": new.language, "metadata": plain, "digest": found, "content": new.content}
         async with self._database.transaction() as connection:
             await connection.execute(REGISTER, values)
-            if offer.content is None:
+            if new.content is None:
                 await connection.execute(ADOPT, values)
                 await connection.execute(ANNOUNCE, values)
             else:
