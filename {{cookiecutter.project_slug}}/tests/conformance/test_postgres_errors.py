@@ -11,6 +11,7 @@ from chatbot import settings
 from chatbot.domain import ChatbotError, InvalidConfiguration, Unavailable, UnreadableDocument
 from chatbot.storage import database as module
 from chatbot.storage.database import Database
+from tests.processes import NOWHERE
 
 SECRET = "hunter2-canary"
 
@@ -116,4 +117,5 @@ def test_a_url_that_cannot_be_read_is_refused_before_anything_starts(url: str, s
 @pytest.mark.parametrize("around", ["{}\n", "{}\r\n", " {}", "\t{}\n"])
 def test_blanks_around_a_value_are_not_part_of_it(around: str) -> None:
     url = "postgresql://plain:plain@127.0.0.1:15432/d"
-    assert settings.load(database_url=around.format(url)).database_url.get_secret_value() == url
+    attached = {name.lower(): address for name, address in NOWHERE.items()} | {"database_url": around.format(url)}
+    assert settings.load(**attached).database_url.get_secret_value() == url
