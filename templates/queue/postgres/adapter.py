@@ -30,12 +30,14 @@ CREATE TABLE IF NOT EXISTS queue_messages (
 CREATE INDEX IF NOT EXISTS queue_messages_lease_until ON queue_messages (lease_until)
 """
 SEND = "WITH sent AS (INSERT INTO queue_messages (job_id) VALUES (%(job_id)s)) SELECT pg_notify('queue_messages', '')"
+# MATERIALIZED: a plan may run a plain subquery once for each row, and so take more than the limit.
 TAKE = """
-UPDATE queue_messages SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-WHERE id IN (
+WITH free AS MATERIALIZED (
     SELECT id FROM queue_messages WHERE lease_until <= clock_timestamp()
     ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-) RETURNING id, job_id
+)
+UPDATE queue_messages SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+WHERE id IN (SELECT id FROM free) RETURNING id, job_id
 """
 RENEW = """
 UPDATE queue_messages SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s) WHERE id = ANY(%(ids)s)

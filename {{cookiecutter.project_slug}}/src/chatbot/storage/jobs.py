@@ -42,12 +42,14 @@ ORDER BY created_at DESC, id LIMIT %(limit)s
 """
 # Queued without having been sent: whoever claimed it died before the broker had it.
 DUE = "due_at <= now() AND (state = 'pending' OR state = 'queued' AND sent_at IS NULL)"
+# MATERIALIZED: a plan may run a plain subquery once for each row, and so claim more than the limit.
 CLAIM = f"""
-UPDATE jobs SET state = 'queued', sent_at = NULL, due_at = now() + interval '{SENDING} seconds', updated_at = now()
-WHERE id IN (
+WITH due AS MATERIALIZED (
     SELECT id FROM jobs WHERE {DUE} AND (%(id)s::text IS NULL OR id = %(id)s)
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-) RETURNING id
+)
+UPDATE jobs SET state = 'queued', sent_at = NULL, due_at = now() + interval '{SENDING} seconds', updated_at = now()
+WHERE id IN (SELECT id FROM due) RETURNING id
 """
 SENT = "UPDATE jobs SET sent_at = now() WHERE id = ANY(%(ids)s) AND sent_at IS NULL"
 UNSENT = "UPDATE jobs SET state = 'pending', due_at = now() WHERE id = ANY(%(ids)s) AND state = 'queued'"
