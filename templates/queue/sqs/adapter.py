@@ -12,6 +12,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,6 +22,8 @@ from chatbot.domain import Unavailable
 
 T = TypeVar("T")
 
+THREADS = 16
+"""Of its own: calls that a silent server keeps waiting take none of those that the rest of the process works in."""
 WAIT = 2
 """Seconds that SQS waits for a message before it answers that there is none."""
 BATCH = 10
@@ -40,6 +43,7 @@ class SqsQueue:
         self._lease = lease
         self._opening = threading.Lock()
         self._opened: Any = None
+        self._threads = ThreadPoolExecutor(THREADS, "sqs")
         self._asked: asyncio.Task[list[Message]] | None = None
         self._stopped = False
 
@@ -81,6 +85,8 @@ class SqsQueue:
     async def close(self) -> None:
         if self._opened is not None:
             await asyncio.to_thread(self._opened.close)
+        threads, self._threads = self._threads, ThreadPoolExecutor(THREADS, "sqs")
+        threads.shutdown(wait=False, cancel_futures=True)
 
     def _receive(self, limit: int) -> list[Message]:
         found = self._sqs.receive_message(
@@ -119,7 +125,7 @@ class SqsQueue:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            return await asyncio.to_thread(do)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, do)
         except (BotoCoreError, ClientError, OSError) as error:
             raise Unavailable("The queue", "check QUEUE_URL, the AWS credentials and what they permit") from error
 

@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +21,8 @@ T = TypeVar("T")
 
 TIMEOUT = 30
 """Seconds for one call."""
+THREADS = 16
+"""Of its own: calls that a silent server keeps waiting take none of those that the rest of the process works in."""
 BATCH = 500
 """Points a call."""
 LONGEST_ID = 512
@@ -39,6 +42,7 @@ class Milvus:
         self._url = urlsplit(url)
         self._opening = threading.Lock()
         self._opened: Any = None
+        self._threads = ThreadPoolExecutor(THREADS, "milvus")
 
     async def create(self, index: str, dimension: int) -> None:
         width = await self._call(lambda client: _create(client, _name(index), dimension))
@@ -97,6 +101,8 @@ class Milvus:
         opened, self._opened = self._opened, None
         if opened is not None:
             await asyncio.to_thread(opened.close)
+        threads, self._threads = self._threads, ThreadPoolExecutor(THREADS, "milvus")
+        threads.shutdown(wait=False, cancel_futures=True)
 
     async def _in(self, index: str, do: Callable[[Any, str], T]) -> T:
         """Do it in the index's collection, which a restart of the server may have left out of memory."""
@@ -117,7 +123,7 @@ class Milvus:
     async def _call(self, do: Callable[[Any], T]) -> T:
         """Run it in a thread: the asynchronous client asks for what Milvus Lite does not have."""
         try:
-            return await asyncio.to_thread(lambda: do(self._client()))
+            return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: do(self._client()))
         except Exception as error:
             import pymilvus
 

@@ -88,6 +88,7 @@ WITH = {
     "boto3": {"botocore"},
     "chromadb": {"httpx"},
     "fastapi": {"starlette"},
+    "google-cloud-secret-manager": {"google-api-core", "google-auth"},
     "hvac": {"requests"},
     "lancedb": {"pyarrow"},
     "psycopg": {"psycopg-pool"},
