@@ -27,7 +27,8 @@ from tests.unit.test_web_api import events_of
 pytestmark = pytest.mark.slow
 
 ASK = {"question": "Who pays the carbon tax?", "stream": True}
-PIECES = [f"word {number} [1] and " for number in range(30)]
+PIECES = ["Sweden introduced a carbon tax [1]. "] * 30
+"""What the passage supports: an answer is shown sentence by sentence."""
 
 
 @pytest.fixture
@@ -68,7 +69,8 @@ async def test_the_other_process_brings_the_rest(two: list[str], model: FakeOpen
         assert [name for name, _ in events if name != "token"] == ["sources", "citation", "usage", "done"]
         done = events[-1][1]
         text = "".join(data["text"] for name, data in events if name == "token")
-        assert text == done["answer"] == "".join(PIECES)
+        assert text == done["answer"]
+        assert text.strip() == "".join(PIECES).strip()
         assert done["message_id"] == events[0][1]["message_id"]
         again = await client.post(f"{two[0]}/v1/chat", json=ASK, headers={"Last-Event-ID": last})
         assert again.text == following.text
