@@ -244,4 +244,4 @@ def test_a_whole_project_with_hostile_answers_parses_and_has_a_history(tmp_path)
         parsers.get(path.suffix, str)(path.read_text("utf-8"))
     assert len(files) > 200
     assert '"\\;' in (folder / "LICENSE").read_text("utf-8")
-    assert post_gen_project.asked("git", "-C", str(folder), "log", "--format=%s") == "Generate"
+    assert post_gen_project.asked("log", "--format=%s", folder=folder) == "Generate"
