@@ -50,7 +50,6 @@ WORD = re.compile(r"[^\W_]+")
 LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss"})
 LONGEST = 100
 """Characters of a word that count: a run of Chinese, or a key, may be longer than an index of PostgreSQL takes."""
-BLANKS = re.compile(r"\s+")
 BREAK = re.compile(r"\n(?!\s)|\n\s*\n|[.!?…][\"”»’')\]]*\s+(?=[\"“«‘'(\[]*[^\Wa-zà-öø-ÿ_])")
 """Where a sentence may end: before an unindented line, at a blank line, or after a final mark when the next word
 does not begin in lower case. Indented lines (code) stay with the line above them."""

@@ -31,7 +31,6 @@ DELETED = (
 CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t", "softHyphen": ""}
 NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes"}
 SEPARATORS = ("separator", "continuationSeparator", "continuationNotice")
-COMMENTS = r"/(?:comments|people|glossary)"
 
 
 def read(content: bytes, name: str) -> ParsedDocument:

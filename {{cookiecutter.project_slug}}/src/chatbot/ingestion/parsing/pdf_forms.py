@@ -14,7 +14,6 @@ from chatbot.ingestion.parsing.pdf_text import Line
 
 NOT_SHOWN = 2 | 32
 """Flags of an annotation: hidden, and not on screens."""
-PUSHBUTTON = 1 << 16
 PASSWORD = 1 << 13
 CHECKBOXES = (pdfium.FPDF_FORMFIELD_CHECKBOX, pdfium.FPDF_FORMFIELD_RADIOBUTTON)
 REMARKS = (pdfium.FPDF_ANNOT_TEXT, pdfium.FPDF_ANNOT_HIGHLIGHT, pdfium.FPDF_ANNOT_UNDERLINE, pdfium.FPDF_ANNOT_POPUP,
