@@ -62,6 +62,7 @@ class Services:
     model: ports.LanguageModel
     retriever: Retriever
     answerer: Answerer
+    sandbox: Sandbox
     ingester: Ingester
     reconciler: Reconciler
     keys: ApiKeys
@@ -73,6 +74,7 @@ class Services:
     personal: Personal
 
     async def aclose(self) -> None:
+        self.sandbox.close()
         await self.model.close()
         await self.embedder.close()
         await self.queue.close()
@@ -111,7 +113,7 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
     retriever = part("retriever", lambda: Retriever(documents, lexical, index, embed, s.lexical_weight))
     answerer = part("answerer", lambda: Answerer(retriever, model, s.passages, quoting))
     max_bytes = int(s.max_document_mb * 1_000_000)
-    sandbox = Sandbox(s.parse_memory_mb, s.parse_seconds, s.parse_drawing_seconds)
+    sandbox = part("sandbox", lambda: Sandbox(s.parse_memory_mb, s.parse_seconds, s.parse_drawing_seconds))
     ingester = part(
         "ingester",
         lambda: Ingester(
@@ -139,6 +141,7 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         model=model,
         retriever=retriever,
         answerer=answerer,
+        sandbox=sandbox,
         ingester=ingester,
         reconciler=part("reconciler", lambda: Reconciler(documents, jobs, index, indexes, embeddings, vectors)),
         keys=keys,

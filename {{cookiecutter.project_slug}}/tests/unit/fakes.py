@@ -43,6 +43,7 @@ from chatbot.domain import (
     UnreadableDocument,
     Usage,
 )
+from chatbot.ingestion.parsing.sandbox import Sandbox
 from chatbot.ingestion.reconcile import Found
 from chatbot.storage.documents import document_id
 from chatbot.storage.limits import RateLimitStatus, Reservation, Subject
@@ -452,6 +453,7 @@ def fake_services(answerer: FakeAnswerer | None = None, model: FakeModel | None 
         model=model,
         retriever=FakeRetriever(),
         answerer=answerer,
+        sandbox=Sandbox(memory_mb=512, seconds=3),
         ingester=FakeIngester(documents, jobs),
         reconciler=FakeReconciler(),
         keys=FakeKeys(),

@@ -31,19 +31,41 @@ DEFAULTS = {name: Settings.model_fields[f"parse_{name}"].default for name in ("m
 
 
 @pytest.fixture
-def sandbox() -> Sandbox:
+def sandbox() -> Iterator[Sandbox]:
     """With the limits that are the default."""
-    return Sandbox(**DEFAULTS)
+    sandbox = Sandbox(**DEFAULTS)
+    yield sandbox
+    sandbox.close()
+
+
+def servers() -> list[psutil.Process]:
+    """The children that are copied; the services that tests start are children too."""
+    return [child for child in psutil.Process().children() if _runs(child, module.SERVER)]
 
 
 def parsers() -> list[psutil.Process]:
-    """The children that parse; the services that tests start are children too."""
-    found = []
-    for child in psutil.Process().children():
+    """The processes that parse, with what they start."""
+    found = [child for child in psutil.Process().children() if _runs(child, module.CHILD)]
+    for server in servers():
         with suppress(psutil.Error):
-            if "chatbot.ingestion.parsing.child" in child.cmdline():
-                found.append(child)
+            found += server.children(recursive=True)
     return found
+
+
+def _runs(process: psutil.Process, name: str) -> bool:
+    with suppress(psutil.Error):
+        return name in process.cmdline()
+    return False
+
+
+def started(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, name: str, code: str, is_warm: bool = LINUX) -> None:
+    """Have parsers started by that code, which changes some of them."""
+    script = (
+        f"{code}\nimport runpy\nrunpy.run_module({module.SERVER if is_warm else module.CHILD!r}, run_name='__main__')\n"
+    )
+    (tmp_path / f"{name}.py").write_text(script)
+    monkeypatch.setattr(module, "SERVER" if is_warm else "CHILD", name)
+    monkeypatch.syspath_prepend(tmp_path)
 
 
 @contextmanager
@@ -69,9 +91,12 @@ def watched() -> Iterator[dict[str, float]]:
 
 
 def processor_time() -> float:
-    """Seconds that the children took."""
-    times = os.times()
-    return times.children_user + times.children_system
+    """Seconds that the parsers took."""
+    spent = os.times().children_user + os.times().children_system
+    for server in servers():
+        times = server.cpu_times()
+        spent += times.children_user + times.children_system
+    return spent
 
 
 @pytest.mark.parametrize(("content", "name"), [(NOTE, "a.md"), (word(), "a.docx"), (pdf(["One."], ["Two."]), "a.pdf")])
@@ -90,6 +115,7 @@ async def test_a_bomb_is_refused_in_bounded_time_and_memory(sandbox: Sandbox, na
     make, words = BOMBS[name]
     content = make()
     assert len(content) < 15_000_000
+    await sandbox.parse(NOTE, "before.md")
     with watched() as peak:
         started, spent = time.monotonic(), processor_time()
         with pytest.raises(UnreadableDocument, match=words) as refusal:
@@ -100,7 +126,7 @@ async def test_a_bomb_is_refused_in_bounded_time_and_memory(sandbox: Sandbox, na
     assert "\n" not in str(refusal.value)
     assert spent < 5
     assert seconds < 15  # on a machine that does much else
-    assert 0 < peak["MB"] < DEFAULTS["memory_mb"]
+    assert peak["MB"] < DEFAULTS["memory_mb"]
     assert parsers() == []
     assert (await sandbox.parse(NOTE, "after.md")).title == "Énergie"
 
@@ -130,43 +156,156 @@ async def test_whatever_a_parser_does_is_a_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any, code: str, reason: str
 ) -> None:
     """The real child, with a parser of text that does the worst."""
-    (tmp_path / "worst.py").write_text(
-        "import chatbot.ingestion.parsing.text, runpy\n"
-        f"def read(content, name):\n    {code}\n"
-        "chatbot.ingestion.parsing.text.read = read\n"
-        "runpy.run_module('chatbot.ingestion.parsing.child', run_name='__main__')\n"
-    )
-    monkeypatch.setattr(module, "MODULE", "worst")
+    worst = f"import chatbot.ingestion.parsing.text as text\ndef read(content, name):\n    {code}\ntext.read = read"
+    started(tmp_path, monkeypatch, "worst", worst)
     monkeypatch.setattr(module, "PATIENCE", 2)
-    monkeypatch.syspath_prepend(tmp_path)
+    sandbox = Sandbox(memory_mb=512, seconds=1)
     with pytest.raises(UnreadableDocument) as refusal:
-        await Sandbox(memory_mb=512, seconds=1).parse(b"text", "folder/a.txt")
+        await sandbox.parse(b"text", "folder/a.txt")
+    sandbox.close()
     assert str(refusal.value).startswith("a.txt cannot be read: ")
     assert reason in str(refusal.value)
     assert "some text" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("is_warm", [LINUX, False])
 async def test_a_parser_that_cannot_start_is_an_outage_and_no_fault_of_the_file(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, is_warm: bool
 ) -> None:
-    monkeypatch.setattr(module, "MODULE", "chatbot.no_such_module")
+    monkeypatch.setattr(module, "SERVER", "chatbot.no_such_module")
+    monkeypatch.setattr(module, "CHILD", "chatbot.no_such_module")
     with pytest.raises(Unavailable, match="PARSE_MEMORY_MB"):
-        await Sandbox(512, 3).parse(b"text", "a.txt")
+        await Sandbox(512, 3, is_warm=is_warm).parse(b"text", "a.txt")
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(Unavailable, match="does not start"):
-        await Sandbox(512, 3).parse(b"text", "a.txt")
+        await Sandbox(512, 3, is_warm=is_warm).parse(b"text", "a.txt")
+
+
+async def test_where_no_process_can_be_copied_one_is_started_for_each_file() -> None:
+    assert await Sandbox(**DEFAULTS, is_warm=False).parse(NOTE, "a.md") == parse(NOTE, "a.md")
+
+
+linux_only = pytest.mark.skipif(not LINUX, reason="processes are copied on Linux only")
+
+
+@linux_only
+async def test_files_are_read_side_by_side_by_copies_of_one_process(sandbox: Sandbox) -> None:
+    files = [(f"# Note {number}\n\nText.".encode(), f"{number}.md") for number in range(20)]
+    read = await asyncio.gather(*(sandbox.parse(*file) for file in files))
+    assert [each.title for each in read] == [f"Note {number}" for number in range(20)]
+    assert len(servers()) == 1
+    assert parsers() == []
+
+
+@linux_only
+async def test_nothing_of_a_document_reaches_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, sandbox: Sandbox
+) -> None:
+    """A parser that was taken over keeps what it read, and looks for what others kept, in memory and in open files."""
+    keeping = (
+        "import os, chatbot.ingestion.parsing.text as text\n"
+        "seen, original = [], text.read\n"
+        "def read(content, name):\n"
+        "    seen.append(content)\n"
+        "    opened = [number for number in range(64) if is_open(number)]\n"
+        "    return original(f'{len(seen)} seen, open: {opened}'.encode(), name)\n"
+        "def is_open(number):\n"
+        "    try:\n        return bool(os.fstat(number))\n    except OSError:\n        return False\n"
+        "text.read = read"
+    )
+    started(tmp_path, monkeypatch, "keeping", keeping)
+    both = [(await sandbox.parse(each, "a.txt")).sections[0].text for each in (b"one", b"two")]
+    assert both[0] == both[1]
+    assert both[0].startswith("1 seen, open: [0, 1, 2")
+
+
+@linux_only
+async def test_what_a_parser_leaves_behind_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, sandbox: Sandbox
+) -> None:
+    leaving = (
+        "import os, time, chatbot.ingestion.parsing.text as text\n"
+        "original = text.read\n"
+        "def read(content, name):\n"
+        "    for leave in (os.setsid, lambda: os.setpgid(0, 0)):\n"
+        "        if not os.fork():\n"
+        "            try:\n                leave()\n            except OSError:\n                pass\n"
+        "            os.close(1)\n            time.sleep(60)\n"
+        "    return original(content, name)\n"
+        "text.read = read"
+    )
+    started(tmp_path, monkeypatch, "leaving", leaving)
+    await sandbox.parse(b"text", "a.txt")
+    deadline = time.monotonic() + 5
+    while parsers():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+@linux_only
+async def test_after_a_crash_another_process_is_copied(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, sandbox: Sandbox
+) -> None:
+    """A copy lays out its memory as the others do: who could crash one after the other would learn where things are."""
+    crashing = (
+        "import os, signal, chatbot.ingestion.parsing.text as text\n"
+        "original = text.read\n"
+        "def read(content, name):\n"
+        "    if content == b'crash':\n        import ctypes; ctypes.string_at(0)\n"
+        "    return original(content, name)\n"
+        "text.read = read"
+    )
+    started(tmp_path, monkeypatch, "crashing", crashing)
+    await sandbox.parse(b"text", "a.txt")
+    before = {server.pid for server in servers()}
+    with pytest.raises(UnreadableDocument, match="broke its parser"):
+        await sandbox.parse(b"crash", "a.txt")
+    await sandbox.parse(b"text", "a.txt")
+    assert not before & {server.pid for server in servers()}
+
+
+@linux_only
+async def test_a_process_that_had_nothing_to_do_is_gone_and_comes_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, sandbox: Sandbox
+) -> None:
+    started(
+        tmp_path,
+        monkeypatch,
+        "idle",
+        "import time, select\noriginal = select.select\n"
+        "select.select = lambda *waiting: original(*waiting[:3], waiting[3] and 0.2)",
+    )
+    await sandbox.parse(b"text", "a.txt")
+    (server,) = servers()
+    server.wait(5)
+    assert (await sandbox.parse(b"text", "a.txt")).sections[0].text == "text"
+
+
+@linux_only
+def test_with_its_parent_every_parser_ends(tmp_path: Any) -> None:
+    code = (
+        "import asyncio\nfrom chatbot.ingestion.parsing.sandbox import Sandbox\n"
+        "asyncio.run(Sandbox(512, 60).parse(b'<div><!--</div>-->' * 50_000, 'long.html'))"
+    )
+    parent = psutil.Popen([sys.executable, "-c", code], env={"PYTHONPATH": os.pathsep.join(sys.path)})
+    deadline = time.monotonic() + 30
+    while len(below := parent.children(recursive=True)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs(below, timeout=10)
+    assert alive == []
 
 
 async def test_a_parser_knows_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, sandbox: Sandbox) -> None:
-    (tmp_path / "spy.py").write_text(
-        "import os, chatbot.ingestion.parsing.text, runpy\n"
-        "original = chatbot.ingestion.parsing.text.read\n"
-        "chatbot.ingestion.parsing.text.read = lambda content, name: original(str(sorted(os.environ)).encode(), name)\n"
-        "runpy.run_module('chatbot.ingestion.parsing.child', run_name='__main__')\n"
+    spy = (
+        "import os, chatbot.ingestion.parsing.text as text\n"
+        "original = text.read\n"
+        "text.read = lambda content, name: original(str(sorted(os.environ)).encode(), name)"
     )
+    started(tmp_path, monkeypatch, "spy", spy)
     monkeypatch.setenv("LLM_API_KEY", "canary-key")
-    monkeypatch.setattr(module, "MODULE", "spy")
-    monkeypatch.syspath_prepend(tmp_path)
     seen = (await sandbox.parse(b"text", "a.txt")).sections[0].text
     assert "PYTHONPATH" in seen
     assert "LLM_API_KEY" not in seen
@@ -183,33 +322,36 @@ ATTEMPTS = {
     "file": "open('/tmp/left-behind', 'w')",
     "program": "os.execv('/bin/true', ['/bin/true'])",
     "signal": "os.kill(os.getppid(), 0)",
+    "group": "os.setpgid(0, 0) if os.getpgrp() == os.getpid() else os.setsid()",
 }
 """What a parser that was taken over may try, from inside."""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what confines a parser is Linux's: see docs/ingest.md")
 @pytest.mark.parametrize("attempt", ATTEMPTS)
+@pytest.mark.parametrize("is_warm", [True, False])
 async def test_a_parser_that_was_taken_over_reaches_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, sandbox: Sandbox, attempt: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, is_warm: bool, attempt: str
 ) -> None:
     private = tmp_path / "private" / "credentials"
     private.parent.mkdir()
     private.write_text("canary")
     (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "over.py").write_text(
-        "import os, socket, chatbot.ingestion.parsing.text, runpy\n"
+    over = (
+        "import os, socket, chatbot.ingestion.parsing.text as text\n"
         f"PROJECT = {str(private)!r}\n"
-        "original = chatbot.ingestion.parsing.text.read\n"
+        "original = text.read\n"
         "def read(content, name):\n"
         f"    try:\n        outcome = 'reached ' + repr({ATTEMPTS[attempt]})[:40]\n"
         "    except OSError as error:\n        outcome = 'refused ' + type(error).__name__\n"
         "    return original(outcome.encode(), name)\n"
-        "chatbot.ingestion.parsing.text.read = read\n"
-        "runpy.run_module('chatbot.ingestion.parsing.child', run_name='__main__')\n"
+        "text.read = read"
     )
-    monkeypatch.setattr(module, "MODULE", "over")
-    monkeypatch.syspath_prepend(tmp_path / "taken")
-    assert (await sandbox.parse(b"text", "a.txt")).sections[0].text == "refused PermissionError"
+    started(tmp_path / "taken", monkeypatch, "over", over, is_warm)
+    sandbox = Sandbox(**DEFAULTS, is_warm=is_warm)
+    attempted = await sandbox.parse(b"text", "a.txt")
+    sandbox.close()
+    assert attempted.sections[0].text == "refused PermissionError"
 
 
 def test_where_there_is_linux_all_of_it_holds() -> None:

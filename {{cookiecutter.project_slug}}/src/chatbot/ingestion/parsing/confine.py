@@ -22,7 +22,7 @@ from glob import glob
 from pathlib import Path
 
 NOBODY = 65534
-PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 4, 22, 38
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 22, 36, 38
 SECCOMP_MODE_FILTER = 2
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 REFUSE = 0x00050000 | 1  # SECCOMP_RET_ERRNO, EPERM
@@ -31,10 +31,19 @@ NUMBER, ARCHITECTURE = 0, 4  # offsets in struct seccomp_data
 
 AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 FORBIDDEN = {
-    # socket, connect, bind, ptrace, process_vm_readv and writev, kill, tkill, pidfd_open, pidfd_getfd,
-    # io_uring_setup, unshare, setns, bpf, perf_event_open, keyctl, add_key, request_key
-    "x86_64": (41, 42, 49, 101, 310, 311, 62, 200, 434, 438, 425, 272, 308, 321, 298, 250, 248, 249),
-    "aarch64": (198, 203, 200, 117, 270, 271, 129, 130, 434, 438, 425, 97, 268, 280, 241, 219, 217, 218),
+    # socket, connect, bind, ptrace, process_vm_readv and writev, kill, tkill, pidfd_open, pidfd_getfd, io_uring_setup
+    # unshare, setns, bpf, perf_event_open, keyctl, add_key, request_key
+    # setpgid, setsid, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal
+    "x86_64": (
+        *(41, 42, 49, 101, 310, 311, 62, 200, 434, 438, 425),
+        *(272, 308, 321, 298, 250, 248, 249),
+        *(109, 112, 129, 297, 424),
+    ),
+    "aarch64": (
+        *(198, 203, 200, 117, 270, 271, 129, 130, 434, 438, 425),
+        *(97, 268, 280, 241, 219, 217, 218),
+        *(154, 157, 138, 240, 424),
+    ),
 }
 """The numbers of the system calls that a parser needs for nothing, refused with « operation not permitted »."""
 EXECUTE = {"x86_64": (59, 322), "aarch64": (221, 281)}
@@ -54,6 +63,13 @@ def hide_from_children() -> None:
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             _prctl(PR_SET_DUMPABLE, 0)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what this process's children leave behind, in place of the first process of all."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def confine(readable: Collection[str] = (), programs: Collection[str] = ()) -> list[str]:

@@ -4,7 +4,8 @@
     parsed = await sandbox.parse(content, "report.pdf")
 
 A file that crashes its parser, or is made to need far more than its size, is refused in one sentence like any other.
-The child gets the file and the limits, no setting and no secret; what comes back is JSON (see child.py).
+The child gets the file and the limits, no setting and no secret; what comes back is JSON (see child.py). On Linux it is
+a copy of a process that has imported the parsers (forks.py), elsewhere one that is started for the file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,23 +23,28 @@ from contextlib import suppress
 from typing import IO, Any
 
 from chatbot.domain import ParsedDocument, Reading, Section, Unavailable, UnreadableDocument
+from chatbot.ingestion.parsing import forks
 from chatbot.ingestion.parsing.child import TOO_DEEP, TOO_LARGE
 from chatbot.ingestion.parsing.confine import hide_from_children
+from chatbot.ingestion.parsing.forks import Forked, Forks
 from chatbot.ingestion.parsing.parse import short_name
 
-MODULE = "chatbot.ingestion.parsing.child"
+SERVER, CHILD = "chatbot.ingestion.parsing.forkserver", "chatbot.ingestion.parsing.child"
 PATIENCE = 4
 """How much longer than its processor time a child may take: the machine has other things to do too."""
 OUT_OF_TIME = getattr(signal, "SIGXCPU", None)
 """How a child ends whose processor time is used up. Windows has no such thing."""
 
+Process = subprocess.Popen[bytes] | Forked
+
 log = logging.getLogger(__name__)
 
 
 class Sandbox:
-    def __init__(self, memory_mb: int, seconds: int, drawing_seconds: int = 0) -> None:
+    def __init__(self, memory_mb: int, seconds: int, drawing_seconds: int = 0, is_warm: bool = forks.AVAILABLE) -> None:
         """`seconds` of processor time for a small file, and one more for each MB of a larger one; `drawing_seconds`
         when pages have to be drawn."""
+        self._forks = Forks(_start_server) if is_warm else None
         self._memory = memory_mb * 1_000_000
         self._seconds = seconds
         self._drawing_seconds = drawing_seconds
@@ -46,7 +53,7 @@ class Sandbox:
         """As `parse.parse`, elsewhere. UnreadableDocument; Unavailable when no process can be started."""
         seconds = self._seconds + len(content) // 1_000_000
         order = {"name": name, "memory": self._memory, "seconds": seconds, "drawing_seconds": self._drawing_seconds}
-        starting = asyncio.ensure_future(asyncio.to_thread(_start))
+        starting = asyncio.ensure_future(asyncio.to_thread(self._start))
         try:
             child = await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -58,30 +65,56 @@ class Sandbox:
             output, late = await asyncio.to_thread(_exchange, child, message, patience, self._memory)
         finally:
             child.kill()  # also when this task is cancelled: the thread above then ends too
+        if self._forks and not late and _has_crashed(child.returncode):
+            self._forks.renew()
         return await asyncio.to_thread(_result, output, late, child.returncode, short_name(name))
 
+    def close(self) -> None:
+        """Keep no process ready any more."""
+        if self._forks:
+            self._forks.renew()
 
-def _start() -> subprocess.Popen[bytes]:
+    def _start(self) -> Process:
+        try:
+            process = self._forks.start() if self._forks else _run(CHILD, subprocess.PIPE, subprocess.PIPE)
+        except OSError as error:
+            raise Unavailable("The parser", f"its process does not start ({error.strerror}).") from None
+        if process is None:
+            raise _not_started()
+        return process
+
+
+def _start_server(control: socket.socket) -> subprocess.Popen[bytes]:
+    return _run(SERVER, control.fileno(), subprocess.DEVNULL)
+
+
+def _run(module: str, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
     """Without the environment: it holds secrets, and a parser may be taken over by what it reads."""
     hide_from_children()
-    command = [sys.executable, "-S", "-P", "-m", MODULE]
+    command = [sys.executable, "-S", "-P", "-m", module]
     environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OPENBLAS_NUM_THREADS": "1"}
-    pipe = subprocess.PIPE
-    try:
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment)
-    except OSError as error:
-        raise Unavailable("The parser", f"its process does not start ({error.strerror}).") from None
+    return subprocess.Popen(
+        command, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
+    )
 
 
-def _abandon(starting: asyncio.Future[subprocess.Popen[bytes]]) -> None:
+def _not_started() -> Unavailable:
+    return Unavailable("The parser", "its process does not start; see PARSE_MEMORY_MB.")
+
+
+def _has_crashed(code: int | None) -> bool:
+    return code is not None and code < 0 and -code not in (OUT_OF_TIME, signal.SIGTERM)
+
+
+def _abandon(starting: asyncio.Future[Process]) -> None:
     """End a process that was started for a task which had been cancelled meanwhile."""
     if not starting.exception():
         child = starting.result()
         child.kill()
-        threading.Thread(target=child.communicate).start()
+        threading.Thread(target=_exchange, args=(child, b"", 1, 1)).start()
 
 
-def _exchange(child: subprocess.Popen[bytes], message: bytes, seconds: float, most: int) -> tuple[bytes, bool]:
+def _exchange(child: Process, message: bytes, seconds: float, most: int) -> tuple[bytes, bool]:
     """Give the message and take the answer, no more than `most` bytes of it; True when the time was up."""
     assert child.stdin
     assert child.stdout
@@ -115,7 +148,7 @@ def _feed(pipe: IO[bytes], message: bytes) -> None:
 
 def _result(output: bytes, late: bool, code: int | None, name: str) -> ParsedDocument:
     if not output:
-        raise Unavailable("The parser", "its process does not start; see PARSE_MEMORY_MB.")
+        raise _not_started()
     answer = _decoded(output)
     if "parsed" in answer:
         return _document(answer["parsed"])
