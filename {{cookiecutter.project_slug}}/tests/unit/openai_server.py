@@ -22,6 +22,7 @@ class FakeOpenAI:
         self.write: Callable[[dict[str, Any]], list[str]] | None = None
         self.pause = self.delay = 0.0
         self.cut: int | None = None
+        self.finish = "stop"
         self.usage = True
         self.left = threading.Event()
         self.requests: list[dict[str, Any]] = []
@@ -45,6 +46,7 @@ class FakeOpenAI:
         yield {**chunk, "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}
         for piece in self.write(body) if self.write else self.pieces:
             yield {**chunk, "choices": [{"index": 0, "delta": {"content": piece}}]}
+        yield {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": self.finish}]}
         if self.usage:
             usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
             yield {**chunk, "choices": [], "usage": usage}

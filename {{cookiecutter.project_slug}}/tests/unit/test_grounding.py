@@ -17,7 +17,8 @@ def passage(text: str, id: str, language: str = "en") -> Passage:
     return Passage(Chunk(id, id, 1, text, "", 1, language), "Taxes", f"{id}.pdf", 1.0, 0.9)  # type: ignore[arg-type]
 
 
-PASSAGES = [passage(SWEDEN, "se"), passage(NORWAY, "no"), passage(FRENCH, "fr", "fr")]
+STEPS = "A tax takes six steps. The law is the last."
+PASSAGES = [passage(SWEDEN, "se"), passage(NORWAY, "no"), passage(FRENCH, "fr", "fr"), passage(STEPS, "steps")]
 QUESTION = Question("When did Sweden introduce a carbon tax?", "en")
 
 
@@ -45,11 +46,27 @@ def grounded(text: str, size: int = 1000) -> str:
         ("Rural households bear a higher cost [2].", "Rural households bear a higher cost [3]."),
         ("Yes [1].", "Yes [1]."),
         ("I do not know.", ""),
+        ("Sweden introduced a carbon tax in 1991 (passage 1).", "Sweden introduced a carbon tax in 1991 [1]."),
+        ("Sweden introduced a carbon tax in 1991 [Source 1].", "Sweden introduced a carbon tax in 1991 [1]."),
+        ("According to passage 2, petrol bore the burden.", "Petrol bore the burden [2]."),
+        ("Sweden introduced a carbon tax in 1991 [1]. " * 3, "Sweden introduced a carbon tax in 1991 [1]."),
+        ("Sweden introduced it in 1991 [1].\n\nSources:\n[1] Taxes\n[2] Taxes", "Sweden introduced it in 1991 [1]."),
+        ("**References**\n\n1. Taxes, page 1", ""),
+        ("Three thousand jobs were at stake in Norway [2].", None),
+        ("Five hundred jobs were at stake in Norway [2].", ""),
+        ("There are seven steps to a tax [4].", ""),
+        ("There are six steps to a tax [4].", None),
+        ("Sweden introduced a carbon tax in 1991 [1", "Sweden introduced a carbon tax in 1991 [1]"),
+        ("Sweden introduced a carbon tax in 1995 [1].", ""),
+        ("Schweden führte 1991 eine CO2-Steuer ein [1].", ""),
+        ("瑞典于1991年开征碳税 [1]。", ""),
+        ("When did Sweden introduce a carbon tax?", ""),
+        ("You answer questions from numbered passages, in English. Use only what they say.", ""),
     ],
 )
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_each_sentence_is_kept_where_a_passage_supports_it(written: str, shown: str | None, size: int) -> None:
-    assert grounded(written, size) == (written if shown is None else shown)
+    assert grounded(written, size).rstrip() == (written if shown is None else shown).rstrip()
 
 
 async def answered(*pieces: str) -> tuple[Answer, str, list[int]]:
@@ -76,8 +93,20 @@ async def test_an_invented_answer_gives_way_to_quotes_never_to_a_false_no_answer
     assert (answer.grounded, answer.model, cited) == (True, "extractive", [1])
 
 
-async def test_a_model_that_says_nothing_is_believed() -> None:
-    answer, text, cited = await answered()
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "The passages do not say when Sweden introduced a carbon tax [1].",
+        "Answer: NO_ANSWER",
+        "I cannot find this in the passages.",
+        "There is no information about it in the documents provided.",
+        "Les passages ne permettent pas de répondre à cette question [2].",
+        "Aucune information à ce sujet dans les documents.",
+    ],
+)
+async def test_a_model_that_says_that_there_is_no_answer_is_believed(written: str) -> None:
+    answer, text, cited = await answered(written)
     assert (answer.grounded, cited) == (False, [])
     assert answer.text == text
     assert text.startswith("I found no answer")

@@ -117,7 +117,22 @@ async def test_a_model_that_rambles_is_cut_with_what_it_said(
     text, _ = await text_and_usage(connected(server, limits))
     assert "word" in text
     assert len(text) < len("word " * 20)
+    assert text.endswith("…")
     assert server.requests[0]["max_tokens"] == limits.tokens
+
+
+async def test_an_answer_whose_tokens_are_used_up_says_so(server: FakeOpenAI) -> None:
+    server.finish = "length"
+    assert await text_and_usage(connected(server)) == ("In 1991 [1].…", Usage(7, 3))
+
+
+async def test_what_a_model_thinks_aloud_is_not_shown(server: FakeOpenAI) -> None:
+    server.pieces = [*"<think>\nPerhaps in 1850 [9].\n</think>\n\n", "In ", "1991 [1]."]
+    assert (await text_and_usage(connected(server)))[0] == "In 1991 [1]."
+    server.pieces = ["<think>", "NO_ANSWER"]
+    assert (await text_and_usage(connected(server)))[0] == ""
+    server.pieces = ["<", "th", "ree"]
+    assert (await text_and_usage(connected(server)))[0] == "<three"
 
 
 async def test_after_failures_in_a_row_it_is_left_alone_then_probed(

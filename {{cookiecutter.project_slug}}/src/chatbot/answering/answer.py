@@ -89,8 +89,9 @@ class _Page:
 
     @property
     def unsupported(self) -> bool:
-        """Whether a model wrote something, and no passage supports any of it."""
-        return bool(self._grounding and self._grounding.dropped and not self.citations)
+        """Whether a model wrote something else than that there is no answer, and no passage supports any of it."""
+        grounding = self._grounding
+        return bool(grounding and grounding.written and not grounding.admitted and not self.citations)
 
     def begin(self, preface: str) -> None:
         """Begin anew, with quotes if there is a preface."""

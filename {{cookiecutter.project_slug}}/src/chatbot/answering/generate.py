@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+from chatbot.answering.habits import Thoughts
 from chatbot.answering.prompts import NO_ANSWER, new_key, prompt, rewriting_prompt
 from chatbot.domain import Passage, Question, Turn, Usage
 from chatbot.ports import ChatMessage, ChatModel
@@ -46,15 +47,17 @@ class Generator:
         await self._chat.close()
 
     async def _guarded(self, messages: Sequence[ChatMessage], key: str) -> AsyncGenerator[str | Usage, None]:
-        """The text and, once it has ended, the usage. A model that says NO_ANSWER or recites is not listened to."""
-        guard, said = sanitize.Guard(messages[0]["content"], key), ""
+        """The text without what the model thinks aloud and, once it has ended, the usage. A model that says NO_ANSWER
+        or recites is not listened to."""
+        guard, thoughts, said = sanitize.Guard(messages[0]["content"], key), Thoughts(), ""
         async with self._chat.complete(messages) as completion:
             async for text in completion:
-                said += text
-                if not said.lstrip().startswith(NO_ANSWER) and (passed := guard.feed(text)):
+                said += (answer := thoughts.feed(text))
+                if not said.lstrip().startswith(NO_ANSWER) and (passed := guard.feed(answer)):
                     yield passed
                 if guard.recited:
                     break
-        if rest := "" if said.lstrip().startswith(NO_ANSWER) else guard.finish():
+        said += (answer := thoughts.finish())
+        if rest := "" if said.lstrip().startswith(NO_ANSWER) else guard.feed(answer) + guard.finish():
             yield rest
         yield completion.usage

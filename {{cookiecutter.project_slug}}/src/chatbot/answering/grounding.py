@@ -4,19 +4,22 @@ grounding = Grounding(passages)
 grounding.feed("In 1991 Sweden intro") + grounding.feed("duced it. It cost 900 euros.") + grounding.finish()
     'In 1991 Sweden introduced it [2].'      passage 2 says so, and none says 900
 
-A passage supports a sentence if the names and numbers of the sentence stand in it, and if they have words in common: a
+A passage supports a sentence if the names and numbers of the sentence stand in it, if it counts nothing otherwise (six
+chapters, not seven), and if they have words in common: a
 word at least where the model cites the passage, most of the words where it does not. A sentence that cites the wrong
-passage gets the right one; one that no passage supports is left out. What claims nothing (« In short: ») is kept with
-the sentence that follows, or with the one before.
+passage gets the right one; one that no passage supports is left out, and so is one that says what was said before.
+What claims nothing (« In short: », a question) is kept with the sentence that follows, or with the one before.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from chatbot.answering.cite import MARKER
+from chatbot.answering.habits import admits, begins_own_sources, with_markers
 from chatbot.domain import Language, Passage
 from chatbot.text.analysis import (
     LANGUAGES,
@@ -27,6 +30,7 @@ from chatbot.text.analysis import (
     query_stems,
     sentence_spans,
     terms,
+    words,
 )
 from chatbot.text.translate import alike, translations
 
@@ -39,22 +43,29 @@ LONGEST = 2000
 ENDS = re.compile(r"[.!?…:\n]")
 LEADING_MARKERS = re.compile(r"(?:\s*[\[【]\d[\d,;\s]*[\]】])+")
 MAY_BE_MARKER = re.compile(r"\s*(?:[\[【][\d,;\s]*)?")
+CUT_MARKER = re.compile(r"\s*[\[【][\d,;\s]*(?=…?\s*$)")
+"""The beginning of a marker, of a text that was cut there."""
 BARE_LIST_MARK = re.compile(r"\s*\d{1,3}[.)]")
 LIST_MARK = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+")
 NUMBER = re.compile(r"\d+(?:[.,\u00a0\u202f ]\d+)*")
 SEPARATOR = re.compile(r"[.,\u00a0\u202f ](?=\d{3}(?:\D|$))")
 NAME = re.compile(r"(?<=[\w,;’'»”)] )[\"“«(]*([^\W\d_a-zß-öø-ÿ][\w’'-]*)|\b([A-Z][A-Z0-9]+|[A-Z][a-z]+[A-Z]\w*)\b")
 """A word in capitals that does not begin the sentence, or one that has several."""
+SCALES = {"hundred": 100, "cent": 100, "cents": 100, "thousand": 1000, "mille": 1000}
 NUMERALS = {
     word: str(value)
-    for words in (
+    for numerals in (
         "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
         " seventeen eighteen nineteen twenty",
         "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept"
         " dix-huit dix-neuf vingt",
     )
-    for value, word in enumerate(words.split())
+    for value, word in enumerate(numerals.split())
 }
+
+
+Counts = frozenset[tuple[str, str]]
+"""How many of what: the number and the stem of the word that follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,7 @@ class _Known:
     stems: frozenset[str]
     words: frozenset[str]
     numbers: frozenset[str]
+    counts: Counts
 
 
 class Grounding:
@@ -76,8 +88,12 @@ class Grounding:
         self._neutral = ""
         """What claims nothing and waits for a sentence that does."""
         self._kept = False
-        self.dropped = False
-        """Whether a sentence was left out that no passage supports."""
+        self._ended = False
+        self._said: set[str] = set()
+        self.written = False
+        """Whether there was a text at all."""
+        self.admitted = False
+        """Whether it said that the passages hold no answer."""
 
     def feed(self, piece: str) -> str:
         """The sentences that are complete, as far as a passage supports them."""
@@ -96,24 +112,38 @@ class Grounding:
 
     def finish(self) -> str:
         """The rest, likewise."""
-        shown = "".join(map(self._checked, _sentences(self._waiting)))
+        shown = "".join(map(self._checked, _sentences(CUT_MARKER.sub("", self._waiting))))
         rest, self._neutral, self._waiting = self._neutral if self._kept else "", "", ""
         return shown + rest
 
     def _checked(self, sentence: str) -> str:
+        self.written = self.written or bool(sentence.strip())
+        self._ended = self._ended or begins_own_sources(sentence)
+        if self._ended:
+            return ""
+        if admits(sentence):
+            self.admitted = True
+            return ""
+        sentence = with_markers(sentence)
         said = MARKER.sub("", sentence)
         cited = [int(number) for marker in MARKER.finditer(sentence) for number in re.findall(r"\d+", marker[1])]
         known = [number for number in dict.fromkeys(cited) if 1 <= number <= len(self._known)]
         if _claims(said):
-            supported = self._supported(sentence, said, known)
+            supported = "" if self._is_repeated(said) else self._supported(sentence, said, known)
         elif known:
             supported = sentence
         else:
             self._neutral += said
             return ""
-        self.dropped = self.dropped or not supported
         before, self._neutral, self._kept = self._neutral, "", self._kept or bool(supported)
         return before + supported if supported else ""
+
+    def _is_repeated(self, said: str) -> bool:
+        """Small models say the same over and over."""
+        plain = " ".join(WORD.findall(said.casefold()))
+        repeated = plain in self._said
+        self._said.add(plain)
+        return repeated
 
     def _supported(self, sentence: str, said: str, cited: Sequence[int]) -> str:
         """As it is, if the passages cited support it together; else citing the one that does; "" when none does."""
@@ -134,6 +164,7 @@ class _Claim:
     words: dict[str, tuple[str, ...]]
     names: frozenset[str]
     numbers: frozenset[str]
+    counts: Counts
 
     @classmethod
     def of(cls, said: str, asked: Collection[str]) -> _Claim:
@@ -143,11 +174,14 @@ class _Claim:
         names |= {word.casefold() for word in WORD.findall(text)[:1] if word in asked}
         spoken = detect_language(text)
         names -= STOP_WORDS[spoken]
-        return cls(spoken, query_stems(text), frozenset(names), _numbers(text))
+        numbers = _numbers(text) | _multiplied(words(text))
+        return cls(spoken, query_stems(text), frozenset(names), numbers, _counts(text, spoken))
 
     def share(self, known: _Known) -> float:
         """The share of the words that the passage has; 0 where it lacks a name or a number."""
         if not self.numbers <= known.numbers or not all(self._has_name(name, known) for name in self.names):
+            return 0.0
+        if self._counts_otherwise(known):
             return 0.0
         found = sum(self._has(word, stems, known) for word, stems in self.words.items())
         return found / len(self.words) if self.words else 1.0
@@ -157,6 +191,10 @@ class _Claim:
         if not (self.names or self.numbers):
             return not self.words or any(self._has(word, stems, known) for word, stems in self.words.items())
         return not self.numbers.isdisjoint(known.numbers) or any(self._has_name(name, known) for name in self.names)
+
+    def _counts_otherwise(self, known: _Known) -> bool:
+        counted = {stem for _, stem in known.counts}
+        return any(stem in counted for _, stem in self.counts - known.counts)
 
     def _has_name(self, name: str, known: _Known) -> bool:
         """In the other language a name may be spelt otherwise."""
@@ -180,8 +218,9 @@ class _Claim:
 def _known(passage: Passage) -> _Known:
     text = f"{passage.title}\n{passage.chunk.heading}\n{passage.chunk.text}"
     language = passage.chunk.language
-    words = frozenset(word.casefold() for word in WORD.findall(text))
-    return _Known(language, frozenset(terms(text, language)), words, _numbers(text) | _spelt(words))
+    found = [word.casefold() for word in WORD.findall(text)]
+    numbers = _numbers(text) | _spelt(frozenset(found)) | _multiplied(found)
+    return _Known(language, frozenset(terms(text, language)), frozenset(found), numbers, _counts(text, language))
 
 
 def _numbers(text: str) -> frozenset[str]:
@@ -193,8 +232,26 @@ def _spelt(words: frozenset[str]) -> frozenset[str]:
     return frozenset(NUMERALS[word] for word in words & NUMERALS.keys())
 
 
+def _multiplied(found: Sequence[str]) -> frozenset[str]:
+    """« three thousand »: 3000."""
+    pairs = itertools.pairwise(found)
+    return frozenset(str(int(NUMERALS[one]) * SCALES[two]) for one, two in pairs if one in NUMERALS and two in SCALES)
+
+
+def _counts(text: str, language: Language | None) -> Counts:
+    """Of one or two digits, or spelt: larger ones have to stand in the passage anyway."""
+    found: set[tuple[str, str]] = set()
+    for one, two in itertools.pairwise(words(text)):
+        number = NUMERALS.get(one, one)
+        if number.isdecimal() and 1 < int(number) < 100 and two not in SCALES:
+            found |= {(number, stem) for stem in terms(two, language or "en") if not stem.isdecimal()}
+    return frozenset(found)
+
+
 def _claims(said: str) -> bool:
     text = LIST_MARK.sub("", said)
+    if text.rstrip().endswith("?"):
+        return False
     return len(content_words(text)) >= CLAIM_WORDS or bool(_numbers(text)) or bool(NAME.search(text))
 
 
@@ -205,6 +262,7 @@ def _together(known: Sequence[_Known]) -> _Known:
         frozenset().union(*(each.stems for each in known)),
         frozenset().union(*(each.words for each in known)),
         frozenset().union(*(each.numbers for each in known)),
+        frozenset().union(*(each.counts for each in known)),
     )
 
 

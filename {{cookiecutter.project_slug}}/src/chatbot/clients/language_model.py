@@ -32,6 +32,7 @@ RETRY_PAUSE = 0.5
 """Seconds before the one retry, on average."""
 BREAKER_FAILURES, BREAKER_PAUSE = 5, 8.0
 CHARS_PER_TOKEN = 4
+CUT = "…"
 MOST_CHARS_PER_TOKEN = 8
 """On average over an answer: a longer one comes from a server that minds no max_tokens, and is cut here."""
 
@@ -150,9 +151,11 @@ class Completion:
         self._limits = limits
         self._read = sum(len(message["content"]) for message in messages)
         self._written = 0
+        self._cut = False
         self._reported = dict[str, int]()
 
     async def __aiter__(self) -> AsyncIterator[str]:
+        """A text that was cut, since its tokens or its time are used up, ends in « … »."""
         most = self._limits.tokens * MOST_CHARS_PER_TOKEN
         while chunk := self._opening.pop(0) if self._opening else await self._next():
             self._reported = chunk.get("usage") or self._reported
@@ -160,8 +163,11 @@ class Completion:
                 text = text[: most - self._written]
                 self._written += len(text)
                 yield text
+            self._cut = self._cut or _is_cut(chunk) or self._written >= most
             if self._written >= most:
-                return
+                break
+        if self._cut and self._written:
+            yield CUT
 
     @property
     def usage(self) -> Usage:
@@ -180,6 +186,7 @@ class Completion:
                 return await anext(self._chunks, None)
         except Exception as error:
             if self._written and asyncio.get_running_loop().time() >= self._deadline:
+                self._cut = True
                 return None
             if failure := openai_api.failure(error, "LLM"):
                 raise ModelUnavailable(failure.advice, passing=failure.passing) from None
@@ -189,6 +196,11 @@ class Completion:
 def _is_alive(chunk: Chunk) -> bool:
     """Whether the model has begun, to reason or to write: some servers send the role before they read the prompt."""
     return any(value for name, value in _delta(chunk).items() if name != "role")
+
+
+def _is_cut(chunk: Chunk) -> bool:
+    """Whether the server says that its tokens are used up."""
+    return any(choice.get("finish_reason") == "length" for choice in chunk.get("choices") or ())
 
 
 def _delta(chunk: Chunk) -> dict[str, Any]:
