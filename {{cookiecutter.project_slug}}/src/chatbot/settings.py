@@ -116,6 +116,18 @@ class Settings(BaseSettings):
         default="", description="First questions on the page, apart by |; empty: the manual's, if CORPUS is docs"
     )
     suggested_questions_fr: str = Field(default="", description="The same for the page in French")
+    ai_notice_en: str = Field(
+        default="A machine answers here: an AI system. Check what matters in the sources.",
+        min_length=10,
+        max_length=300,
+        description="What the page says before the first question, as the EU's AI Act demands",
+    )
+    ai_notice_fr: str = Field(
+        default="Ici répond une machine, un système d’IA. Vérifiez dans les sources ce qui compte.",
+        min_length=10,
+        max_length=300,
+        description="The same for the page in French",
+    )
     corpus: str = Field(default="docs", min_length=1, description="What it answers from: a folder, or hal:COLLECTION")
     max_document_mb: float = Field(default=50, gt=0, le=2000, description="The largest document taken, in MB")
     parse_memory_mb: int = Field(default=512, ge=64, le=65536, description="Memory to read one document, in MB")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import get_args
 
 import click
@@ -29,7 +30,7 @@ def ask(question: str, language: Language | None, extractive: bool, as_json: boo
         answer = with_services(lambda services: services.answerer.answer(asked))
     except ModelUnavailable as error:
         raise ChatbotError(f"{error}. Add --extractive for quotes from the documents instead.") from None
-    print_json(answer) if as_json else show_answer(answer)
+    print_json({**dataclasses.asdict(answer), "ai_generated": True}) if as_json else show_answer(answer)
 
 
 @click.command()

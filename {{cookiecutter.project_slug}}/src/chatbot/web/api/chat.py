@@ -13,6 +13,7 @@ from chatbot.answering.answer import Cited, Done, Event, Sources, Spent, Token
 from chatbot.bootstrap import Services
 from chatbot.domain import EXTRACTIVE
 from chatbot.web import problems
+from chatbot.web.ai_disclosure import mark
 from chatbot.web.api import schemas
 from chatbot.web.api.openapi import event_stream
 from chatbot.web.api.schemas import (
@@ -109,9 +110,11 @@ async def chat(
     events = budget.counted(metrics.measured(exchange.events))
     if streamed:
         begun = await while_connected(request, opening(events))
+        mark(request)
         rest = await _resumable(services, caller.id, exchange.message_id, events)
         return EventStream(begun, rest, _Encoder(exchange.conversation_id, exchange.message_id), _failure)
     done = await while_connected(request, last(events))
+    mark(request)
     return ChatAnswer.of(done.answer, exchange.conversation_id, exchange.message_id)
 
 
@@ -139,6 +142,7 @@ async def _resumable(
 async def _resumed(request: Request, services: Services, caller_id: str, position: Position) -> Response:
     """What follows the position, once the answer is complete."""
     conversation_id, message = await while_connected(request, resume.finished(services, caller_id, position.message_id))
+    mark(request)
     encode = _Encoder(conversation_id, message.id, position)
     pieces = [encode(event) for event in resume.rest(message, position)]
     return Response(b"".join(pieces), media_type="text/event-stream", headers=STREAM_HEADERS)

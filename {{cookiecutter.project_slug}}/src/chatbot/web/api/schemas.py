@@ -20,6 +20,7 @@ from chatbot.domain import (
     PersonalRecord,
     Rating,
 )
+from chatbot.web.ai_disclosure import Marked
 from chatbot.web.api import addresses
 
 
@@ -105,7 +106,7 @@ class UsageView(_View):
     estimated: bool = Field(description="True when the model reported no tokens: a quarter of the characters.")
 
 
-class ChatAnswer(_View):
+class ChatAnswer(_View, Marked):
     """An answer, with the passages it rests on."""
 
     answer: str = Field(examples=["Without redistribution it weighs more on poorer households [1]."])
@@ -176,7 +177,7 @@ class SearchResult(_View):
     passages: list[PassageView] = Field(description="Best first.")
 
 
-class Sources(SearchResult):
+class Sources(SearchResult, Marked):
     """The beginning of a streamed answer. The ids hold once it is complete: of one that fails nothing is kept."""
 
     conversation_id: str | None
@@ -202,7 +203,7 @@ class FeedbackView(_View):
     comment: str
 
 
-class MessageView(_View):
+class MessageView(_View, Marked):
     """A question and its answer, with the citations as they were given."""
 
     id: str

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chatbot.domain import Answer, Chunk, Document, Language, Passage
 from chatbot.text import sanitize as safe
+from chatbot.web.ai_disclosure import Marked
 from chatbot.web.api.schemas import (
     CitationView,
     ConversationId,
@@ -44,7 +45,7 @@ class GetDocumentArguments(_Arguments):
     start: int = Field(default=0, ge=0, le=10_000_000, description="Where to read on: `next` of the part before.")
 
 
-class AskResult(BaseModel):
+class AskResult(Marked):
     answer: str = Field(description="Refers to its citations as `[number]`.")
     citations: list[CitationView]
     grounded: bool = Field(description="False when the documents hold no answer; the text then says so.")

@@ -30,6 +30,7 @@ from chatbot.bootstrap import Services
 from chatbot.domain import ModelUnavailable, NotFound
 from chatbot.settings import release
 from chatbot.web import problems
+from chatbot.web.ai_disclosure import mark
 from chatbot.web.api.schemas import SearchResult
 from chatbot.web.auth import budget
 from chatbot.web.auth.authentication import identify
@@ -87,6 +88,7 @@ async def ask(request: Request, services: Services, given: AskArguments) -> Resu
         caller.id, given.question, language=given.language, filters=given.filters, store=False
     )
     answer = (await last(account.counted(metrics.measured(exchange.events)))).answer
+    mark(request)
     return AskResult.of(answer), answer.text + sources(answer)
 
 

@@ -23,6 +23,7 @@ from chatbot.answering.answer import Done, Event, Sources, Token
 from chatbot.domain import EXTRACTIVE, Answer, Citation, Language, Usage
 from chatbot.text import sanitize as safe
 from chatbot.web import problems
+from chatbot.web.ai_disclosure import Marked, mark
 from chatbot.web.api import addresses
 from chatbot.web.api.openapi import event_stream
 from chatbot.web.auth.budget import BudgetParam
@@ -87,8 +88,11 @@ async def create_chat_completion(
     completion = _Completion(body, origin(request, services.settings.trusted_proxies))
     if body.stream:
         begun = await while_connected(request, opening(events))
+        mark(request)
         return EventStream(begun, events, completion.encode, completion.failure)
-    return completion.whole((await while_connected(request, last(events))).answer)
+    answer = (await while_connected(request, last(events))).answer
+    mark(request)
+    return completion.whole(answer)
 
 
 @router.get("/models", summary="List the models", response_model=ModelList)
@@ -156,7 +160,7 @@ class _Completion:
 
     def _chunk(self, choices: list[dict[str, Any]], usage: dict[str, int] | None = None) -> bytes:
         about = {"id": self._id, "object": "chat.completion.chunk", "created": self._created, "model": self._model}
-        return _data({**about, "choices": choices, **({"usage": usage} if self._usage else {})})
+        return _data({**about, **Marked().model_dump(), "choices": choices, **({"usage": usage} if self._usage else {})})
 
 
 def url_citations(answer: Answer, bot: str) -> list[Annotation]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema, field_validator
 
 from chatbot.domain import Turn
+from chatbot.web.ai_disclosure import Marked
 from chatbot.web.api.schemas import MAX_QUESTION
 from chatbot.web.openai import housekeeping
 
@@ -152,7 +153,7 @@ class TokenUsage(BaseModel):
     total_tokens: int
 
 
-class ChatCompletion(BaseModel):
+class ChatCompletion(Marked):
     """An answer."""
 
     id: str = Field(examples=["chatcmpl-2c1f…"])
