@@ -21,6 +21,7 @@ CALL = {"name": "ask", "arguments": {"question": QUESTION}}
 SURFACES: dict[str, tuple[str, dict[str, Any]]] = {
     "chat": ("/v1/chat", {"question": QUESTION}),
     "openai": ("/v1/chat/completions", {"messages": MESSAGES}),
+    "responses": ("/v1/responses", {"model": "chatbot", "input": QUESTION}),
 }
 
 
@@ -65,8 +66,9 @@ async def test_a_kept_answer_stays_marked(client: httpx2.AsyncClient) -> None:
 async def test_what_no_machine_wrote_is_not_marked(client: httpx2.AsyncClient, services: Services) -> None:
     found = await client.post("/v1/search", json={"query": "carbon"})
     refused = await client.post("/v1/chat", json={"question": ""})
-    async with client_of(fake_services(FakeAnswerer(error=ModelUnavailable("The model", "wait")))) as other:
+    async with client_of(fake_services(FakeAnswerer(error=ModelUnavailable("it is off")))) as other:
         failed = [await other.post(path, json=body) for path, body in SURFACES.values()]
+    assert {each.status_code for each in failed} == {503}
     for response in (found, refused, *failed):
         assert HEADER not in response.headers
         assert "ai_generated" not in response.text

@@ -30,6 +30,7 @@ from chatbot.web.openai import embeddings
 from chatbot.web.openai import endpoints as openai
 from chatbot.web.ops import health
 from chatbot.web.pages import embed, page, privacy
+from chatbot.web.responses import endpoint as responses
 
 JSON_BYTES = 256_000
 """The largest body that is not an upload."""
@@ -92,7 +93,7 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials="*" not in origins, **CORS)
     app.add_middleware(ResponseHeaders)
     problems.install(app)
-    for part in (chat, openai, embeddings, mcp, conversations, me, documents, health):
+    for part in (chat, openai, responses, embeddings, mcp, conversations, me, documents, health):
         app.include_router(part.router)
     for pages in (page, privacy, embed):
         app.include_router(pages.router(services.settings))

@@ -72,7 +72,7 @@ class ProblemResponse(JSONResponse):
         if not openai_errors.expected(scope["path"]):
             await super().__call__(scope, receive, send)
             return
-        status, body = openai_errors.of(self._members)
+        status, body = openai_errors.of(self._members, scope["path"])
         await JSONResponse(body, status, self._given)(scope, receive, send)
 
 

@@ -152,7 +152,7 @@ class _Encoder:
     """Events as a stream has them; with ids, if the answer is kept, from that position on."""
 
     def __init__(self, conversation_id: str | None, message_id: str | None, position: Position | None = None) -> None:
-        self._ids = {"conversation_id": conversation_id, "message_id": message_id}
+        self._ids = conversation_id, message_id
         self._position = position or (Position(message_id) if message_id else None)
 
     def __call__(self, event: Event) -> bytes:
@@ -163,7 +163,11 @@ class _Encoder:
     def _event(self, event: Event) -> tuple[str, BaseModel]:
         match event:
             case Sources(passages=passages):
-                return "sources", schemas.Sources(passages=[PassageView.of(each) for each in passages], **self._ids)
+                found = [PassageView.of(each) for each in passages]
+                conversation_id, message_id = self._ids
+                return "sources", schemas.Sources(
+                    passages=found, conversation_id=conversation_id, message_id=message_id
+                )
             case Token(text=text):
                 return "token", Piece(text=text)
             case Cited(citation=citation):
@@ -171,7 +175,7 @@ class _Encoder:
             case Spent(usage=usage):
                 return "usage", UsageView.model_validate(usage)
             case Done(answer=answer):
-                return "done", ChatAnswer.of(answer, **self._ids)
+                return "done", ChatAnswer.of(answer, *self._ids)
 
 
 def _failure(problem: dict[str, Any]) -> bytes:

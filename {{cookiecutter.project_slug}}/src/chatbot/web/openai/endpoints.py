@@ -79,7 +79,7 @@ async def create_chat_completion(
     something fails on the way, an `error` is the last; what fails before the first word has its HTTP status.
     """
     if (reply := housekeeping.reply(body.question, body.turns)) is not None:
-        events: AsyncGenerator[Event, None] = _said(reply)
+        events: AsyncGenerator[Event, None] = said(reply)
     else:
         exchange = await services.chat.begin(
             caller.id, body.question, extractive=body.model == EXTRACTIVE, store=False, turns=body.turns
@@ -108,7 +108,7 @@ async def retrieve_model(model: Annotated[str, Path(max_length=200)], services: 
     return Model(id=model, owned_by=services.settings.bot_name)
 
 
-async def _said(text: str) -> AsyncGenerator[Event, None]:
+async def said(text: str) -> AsyncGenerator[Event, None]:
     """The events of a text that no document was asked for."""
     yield Sources([])
     yield Token(text)
@@ -160,7 +160,8 @@ class _Completion:
 
     def _chunk(self, choices: list[dict[str, Any]], usage: dict[str, int] | None = None) -> bytes:
         about = {"id": self._id, "object": "chat.completion.chunk", "created": self._created, "model": self._model}
-        return _data({**about, **Marked().model_dump(), "choices": choices, **({"usage": usage} if self._usage else {})})
+        marked, told = Marked().model_dump(), {"usage": usage} if self._usage else {}
+        return _data({**about, **marked, "choices": choices, **told})
 
 
 def url_citations(answer: Answer, bot: str) -> list[Annotation]:

@@ -2,56 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema, field_validator
+from pydantic import AfterValidator, BaseModel, Field
 
 from chatbot.domain import Turn
 from chatbot.web.ai_disclosure import Marked
-from chatbot.web.api.schemas import MAX_QUESTION
-from chatbot.web.openai import housekeeping
-
-TEXTUAL = {"text", "refusal"}
-"""Parts of a message that hold words or nothing."""
-
-
-def _none(items: list[Any]) -> list[Any]:
-    if items:
-        raise ValueError("This bot calls no tools: leave them out.")
-    return items
-
-
-def _text_format(format: dict[str, Any]) -> dict[str, Any]:
-    if format.get("type") != "text":
-        raise ValueError("This bot answers in text only.")
-    return format
-
-
-NoTools = Annotated[list[Any], AfterValidator(_none), WithJsonSchema({"type": "array", "maxItems": 0})]
-TextFormat = Annotated[
-    dict[str, Any],
-    AfterValidator(_text_format),
-    WithJsonSchema({"type": "object", "properties": {"type": {"const": "text"}}, "required": ["type"]}),
-]
-
-
-class MessagePart(BaseModel):
-    type: str = Field(description="`text`: images, audio and files cannot be read.", examples=["text"])
-    text: str = ""
-
-
-class ChatMessage(BaseModel):
-    """What was said."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[MessagePart] | None = None
-
-    @property
-    def text(self) -> str:
-        if isinstance(self.content, list):
-            return "\n".join(part.text for part in self.content)
-        return self.content or ""
+from chatbot.web.openai.messages import ChatMessage, NoTools, TextFormat, question_of, readable, turns_of
 
 
 class StreamOptions(BaseModel):
@@ -67,7 +24,7 @@ class ChatCompletionRequest(BaseModel):
         description="`extractive`: answer with quotes, without the language model. Any other name: the bot.",
         examples=["chatbot"],
     )
-    messages: list[ChatMessage] = Field(
+    messages: Annotated[list[ChatMessage], AfterValidator(readable)] = Field(
         min_length=1,
         description="The last one of the role `user` is the question, those before it are the conversation. "
         "Messages of the roles `system` and `developer` are ignored: they instruct nobody here.",
@@ -80,43 +37,14 @@ class ChatCompletionRequest(BaseModel):
     functions: NoTools | None = Field(default=None, description="This bot calls none.")
     response_format: TextFormat | None = Field(default=None, description="Text is all there is.")
 
-    @field_validator("messages")
-    @classmethod
-    def _readable(cls, messages: list[ChatMessage]) -> list[ChatMessage]:
-        parts = (part for message in messages if isinstance(message.content, list) for part in message.content)
-        if any(part.type not in TEXTUAL for part in parts):
-            raise ValueError("Only text can be read here: no images, audio or files.")
-        if any("\0" in message.text for message in messages):
-            raise ValueError("must not contain a NUL character")
-        question = messages[_last_question(messages)].text.strip()
-        if not question:
-            raise ValueError("The last message of the role user is the question, and it is empty.")
-        if len(question) > MAX_QUESTION and housekeeping.reply(question, []) is None:
-            raise ValueError(f"A question may have {MAX_QUESTION} characters at most.")
-        return messages
-
     @property
     def question(self) -> str:
-        return self.messages[_last_question(self.messages)].text.strip()
+        return question_of(self.messages)
 
     @property
     def turns(self) -> list[Turn]:
         """What was said before the question."""
-        turns: list[Turn] = []
-        for message in self.messages[: _last_question(self.messages)]:
-            text = message.text[:MAX_QUESTION]
-            if message.role == "user" and text.strip():
-                turns.append(Turn(text, ""))
-            elif message.role == "assistant" and turns:
-                turns[-1] = replace(turns[-1], answer=(turns[-1].answer + text)[:MAX_QUESTION])
-        return turns
-
-
-def _last_question(messages: list[ChatMessage]) -> int:
-    for position in reversed(range(len(messages))):
-        if messages[position].role == "user":
-            return position
-    raise ValueError("There is no message of the role user.")
+        return turns_of(self.messages)
 
 
 class UrlCitation(BaseModel):
