@@ -123,6 +123,11 @@ async def test_one_question_is_one_trace_by_the_conventions_and_without_its_word
         "gen_ai.usage.output_tokens": 3,
     }
     assert call.kind.name == "CLIENT"
+    assert dict(spans["retrieval"].attributes or {}) == {
+        "gen_ai.operation.name": "retrieval",
+        "gen_ai.retrieval.top_k": 3,
+        "chatbot.passages": 1,
+    }
     assert dict(spans["retrieval embed"].attributes or {})["gen_ai.request.model"] == "tiny"
 
     assert request.parent is not None
@@ -238,3 +243,9 @@ def test_a_collector_that_is_down_does_not_keep_the_process(caplog: pytest.LogCa
     assert time.monotonic() - started < traces.PATIENCE + 1
     assert caplog.records
     assert CANARY not in caplog.text
+
+
+def test_the_conventions_names_stand_in_one_module() -> None:
+    package = home() / "src/chatbot"
+    naming = [each for each in package.rglob("*.py") if '"gen_ai.' in each.read_text("utf-8")]
+    assert naming == [package / "observability/gen_ai.py"]

@@ -16,6 +16,7 @@ from mcp import MCPError
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
+from mcp_types.version import LATEST_MODERN_VERSION
 
 from chatbot.bootstrap import Services
 from chatbot.clients.language_model import GenerationLimits
@@ -83,6 +84,30 @@ async def test_its_tools_say_what_they_are_for_and_only_read(services: Services,
             assert tool.input_schema["additionalProperties"] is False
             assert tool.output_schema
         assert (await client.call_tool("ask", {"question": QUESTION})).structured_content
+
+
+async def test_it_is_discovered_in_one_request_without_a_session(
+    client: httpx2.AsyncClient, services: Services
+) -> None:
+    """As the protocol's current version has it: nothing is initialised, each request says its version."""
+    about = {
+        "io.modelcontextprotocol/protocolVersion": LATEST_MODERN_VERSION,
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    headers = {
+        "Accept": "application/json, text/event-stream",
+        "Mcp-Protocol-Version": LATEST_MODERN_VERSION,
+        "Mcp-Method": "server/discover",
+    }
+    body = {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": about}}
+    response = await client.post("/mcp", json=body, headers=headers)
+    assert response.status_code == 200, response.text
+    assert "mcp-session-id" not in response.headers
+    found = response.json()["result"]
+    assert LATEST_MODERN_VERSION in found["supportedVersions"]
+    assert "tools" in found["capabilities"]
+    assert services.settings.bot_name in found["instructions"]
 
 
 async def test_an_answer_has_its_citations_in_words_and_as_data(services: Services) -> None:

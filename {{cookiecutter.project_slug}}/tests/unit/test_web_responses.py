@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,6 +16,7 @@ import pytest
 from chatbot.bootstrap import Services
 from chatbot.domain import ModelUnavailable, Turn
 from tests.unit.fakes import FakeAnswerer, FakeModel, client_of, fake_services
+from tests.unit.test_model_outages import listening
 from tests.unit.test_web_openai import LISTED, official
 
 pytestmark = pytest.mark.slow
@@ -173,6 +177,35 @@ async def test_a_model_that_is_down_is_a_503_before_the_first_word_and_an_event_
     resource = json.loads(failed.partition("data: ")[2])["response"]
     assert (resource["status"], resource["error"]["code"]) == ("failed", "model_unavailable")
     assert done == "data: [DONE]"
+
+
+CONFORMS = [
+    "basic-response",
+    "system-prompt",
+    "multi-turn",
+    "streaming-response",
+    "streaming-usage",
+    "assistant-phase",
+    "response-output-phase-schema",
+    "compact-response",
+    "compact-missing-model",
+    "error-handling",
+]
+"""What of the published checker passes. It also asks for a tool to be called and a picture to be looked at, which this
+bot does not do and says so, and looks at reasoning only of models whose names it knows."""
+
+
+def test_the_published_checker_finds_that_it_conforms(services: Services) -> None:
+    program = Path(sys.executable).with_name("llm-comply")
+    with listening(services) as port:
+        command = [program, "--base-url", f"http://127.0.0.1:{port}/v1", "--api-key", "anonymous", "--model", "chatbot"]
+        done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=60)
+    results = {each["id"]: each for each in json.loads(done.stdout)["results"]}
+    assert [id for id, each in results.items() if each["status"] in ("passed", "warning")] == CONFORMS
+    left = {id: results[id] for id in results.keys() - {*CONFORMS}}
+    assert left.keys() == {"tool-calling", "image-input", "reasoning-summary"}
+    for id in ("tool-calling", "image-input"):
+        assert "HTTP 400 (expected [200])" in left[id]["errors"]
 
 
 async def test_other_paths_below_it_are_errors_in_its_shape(client: httpx2.AsyncClient) -> None:

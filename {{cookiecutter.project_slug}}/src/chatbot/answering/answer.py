@@ -17,7 +17,7 @@ from chatbot.answering.extractive import Extractive
 from chatbot.answering.grounding import Grounding
 from chatbot.answering.retrieve import Retriever
 from chatbot.domain import EXTRACTIVE, Answer, Citation, Language, Passage, Question, Usage
-from chatbot.observability import metrics, tracing
+from chatbot.observability import gen_ai, metrics, tracing
 from chatbot.ports import LanguageModel
 from chatbot.text import sanitize as safe
 from chatbot.text.reference import asked_for
@@ -205,8 +205,7 @@ def model_span(model: str) -> AbstractContextManager[tracing.Span]:
     """One call of the model, in the words of OpenTelemetry's GenAI conventions; never what it reads or writes."""
     if model == EXTRACTIVE:
         return tracing.span("extract", current=False)
-    about = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": model}
-    return tracing.span(f"chat {model}", "client", about, current=False)
+    return tracing.span(f"chat {model}", "client", gen_ai.chat(model), current=False)
 
 
 def spent(usage: Usage) -> tracing.Attributes:
@@ -214,10 +213,7 @@ def spent(usage: Usage) -> tracing.Attributes:
     metrics.MODEL_TOKENS.labels("prompt").inc(usage.prompt_tokens)
     metrics.MODEL_TOKENS.labels("completion").inc(usage.completion_tokens)
     metrics.MODEL_COST.inc(usage.cost)
-    return {
-        "gen_ai.usage.input_tokens": usage.prompt_tokens,
-        "gen_ai.usage.output_tokens": usage.completion_tokens,
-    }
+    return gen_ai.tokens(usage)
 
 
 def nothing_found(language: Language, passages: Sequence[Passage]) -> str:

@@ -13,7 +13,7 @@ from typing import Protocol
 from chatbot.answering.evidence import closeness
 from chatbot.deadline import with_timeout
 from chatbot.domain import Filters, Hit, Passage, Unavailable
-from chatbot.observability import metrics, tracing
+from chatbot.observability import gen_ai, metrics, tracing
 from chatbot.ports import Embedder
 from chatbot.text.analysis import LANGUAGES, detect_language, query_terms
 from chatbot.text.reference import reference
@@ -63,8 +63,7 @@ class Retriever:
 
     async def search(self, text: str, limit: int, filters: Filters | None = None) -> list[Passage]:
         """The best passages, best first, each text once even when several documents hold it. Raises Unavailable."""
-        about: tracing.Attributes = {"gen_ai.operation.name": "retrieval", "gen_ai.request.top_k": limit}
-        with metrics.RETRIEVAL_SECONDS.time(), tracing.span("retrieval", attributes=about) as span:
+        with metrics.RETRIEVAL_SECONDS.time(), tracing.span("retrieval", attributes=gen_ai.retrieval(limit)) as span:
             found = await self._search(text, limit, filters or {})
             span.set({"chatbot.passages": len(found)})
             return found
@@ -118,8 +117,7 @@ class Retriever:
                 raise Unavailable("The vector database", "it takes too long") from None
 
     async def _embedded(self, text: str) -> list[float]:
-        about = {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": self._embedder.model}
-        with stage("embed", about):
+        with stage("embed", gen_ai.embeddings(self._embedder.model)):
             return await self._embedder.embed_query(text)
 
 

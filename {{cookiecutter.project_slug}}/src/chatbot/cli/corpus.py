@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -181,3 +181,28 @@ def list_(partial: bool, as_json: bool) -> None:
 
     found = with_services(work)
     print_json(found) if as_json else show_documents(found)
+
+
+@documents.command("cite")
+@click.argument("sources", nargs=-1)
+@click.option("--format", "format", type=click.Choice(["bibtex", "ris", "csl"]), default="bibtex", show_default=True)
+def cite(sources: tuple[str, ...], format: str) -> None:
+    """Print entries for a bibliography, of the documents of these SOURCES or ids, or of all.
+
+    \b
+    Examples:
+      chatbot documents cite papers/stone.pdf
+      chatbot documents cite --format ris > library.ris
+    """
+    from chatbot.ingestion.corpus import every_document
+    from chatbot.text import bibliography
+
+    async def work(services: Services) -> list[Document]:
+        return [each async for each in every_document(services.documents)]
+
+    documents = with_services(work)
+    known = {name for each in documents for name in (each.id, each.source)}
+    if unknown := [each for each in sources if each not in known]:
+        raise ChatbotError(f"There is no document {unknown[0]}: `chatbot documents list` shows them.")
+    chosen = [each for each in documents if not sources or {each.id, each.source} & {*sources}]
+    click.echo(bibliography.written(cast(bibliography.Format, format), chosen), nl=False)

@@ -1,11 +1,12 @@
 """Traces: what took how long in one request or job. Off, as by default, a span costs next to nothing.
 
-    with tracing.span("retrieval", attributes={"gen_ai.operation.name": "retrieval"}) as span:
+    with tracing.span("retrieval", attributes=gen_ai.retrieval(limit)) as span:
         passages = await search(…)
         span.set({"chatbot.passages": len(passages)})
 
-Attributes are names, numbers and ids: never the text of a question, a passage or an answer, and no address. This module
-knows no vendor; clients/otel.py sends the spans when a collector is named.
+Attributes are names, numbers and ids: never the text of a question, a passage or an answer, and no address. The
+names of the conventions are in gen_ai.py. This module knows no vendor; clients/otel.py sends the spans when a collector
+is named.
 """
 
 from __future__ import annotations
