@@ -135,6 +135,18 @@ def test_a_project_records_its_template_its_version_and_its_answers(project, tem
     assert (answers["_version"], answers["vector_db"], answers["author_name"]) == (CURRENT, "pgvector", 'A "B" \\ C')
 
 
+def test_gits_settings_count_and_the_repository_of_a_hook_does_not(project, template, tmp_path):
+    """A mirror that is named in the settings is used; GIT_DIR, which a hook hands on, leads nowhere else."""
+    settings = tmp_path / "settings"
+    settings.write_text(f'[url "file://{template}"]\n\tinsteadOf = https://template.invalid/chatbot\n', "utf-8")
+    words = ("DRY_RUN=1", "TEMPLATE=https://template.invalid/chatbot")
+    others = {"GIT_DIR": str(tmp_path / "nowhere"), "GIT_CONFIG_NOSYSTEM": "1"}
+    command = (sys.executable, "scripts/upgrade.py", *words)
+    done = run(*command, cwd=project, GIT_CONFIG_GLOBAL=str(settings), **others)
+    assert "  new      docs/new-page.md" in done.stdout
+    assert git(project, "branch", "--show-current") == "main"
+
+
 def test_the_newest_version_is_merged_on_a_branch_into_what_the_owner_made(project, template):
     done = upgrade(project)
     assert "New question motto: its default is taken" in done.stdout

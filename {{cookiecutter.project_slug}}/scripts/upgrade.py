@@ -29,6 +29,8 @@ OPTIONS = ("TO", "DRY_RUN", "TEMPLATE")
 OTHERS = ("PYTHON",)
 """Variables of the Makefile that are none of ours."""
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+CONFIGURED = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM")
+"""Of git's variables those that say where its settings are; the others would lead it to another repository."""
 KINDS = {"A": "new", "D": "removed", "M": "changed"}
 
 
@@ -38,7 +40,8 @@ class Refused(Exception):
 
 def git(*arguments: str, folder: Path = ROOT, check: bool = True, **environment: str) -> str:
     """What a git command prints; Refused with git's own words where it fails."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | environment
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in CONFIGURED}
+    env = kept | environment
     command = ["git", "-C", str(folder), *arguments]
     done = subprocess.run(command, env=env, capture_output=True, text=True, errors="replace")
     if check and done.returncode:

@@ -217,6 +217,18 @@ def test_what_was_left_out_is_said_everywhere(world: World) -> None:
     assert [(each["source"], each["reading"]["left_out"]) for each in shown] == [("page.html", {"hidden": 20})]
 
 
+def test_documents_are_cited_for_a_bibliography(world: World) -> None:
+    write(a=b"---\nauthors: [Ada Stone]\nyear: 2021\n---\n# Rain on roofs\n\nIt runs off.\n", b=NOTE)
+    run("ingest", "a.md", "b.md")
+    assert run("documents", "cite", "a.md").stdout.startswith("@misc{Stone2021,\n  author = {Ada Stone},\n")
+    assert len(json.loads(run("documents", "cite", "--format", "csl").stdout)) == 2
+    refused = run("documents", "cite", "c.md")
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        "There is no document c.md: `chatbot documents list` shows them.\n",
+    )
+
+
 def test_an_ingestion_as_json(world: World) -> None:
     write(a=NOTE)
     shown = json.loads(run("ingest", "a.md", "--json").stdout)

@@ -185,14 +185,16 @@ def list_(partial: bool, as_json: bool) -> None:
 
 @documents.command("cite")
 @click.argument("sources", nargs=-1)
-@click.option("--format", "format", type=click.Choice(["bibtex", "ris", "csl"]), default="bibtex", show_default=True)
+@click.option(
+    "--format", type=click.Choice(["bibtex", "ris", "csl"]), default="bibtex", show_default=True, help="Of the entries."
+)
 def cite(sources: tuple[str, ...], format: str) -> None:
     """Print entries for a bibliography, of the documents of these SOURCES or ids, or of all.
 
     \b
     Examples:
       chatbot documents cite papers/stone.pdf
-      chatbot documents cite --format ris > library.ris
+      chatbot documents cite --format ris
     """
     from chatbot.ingestion.corpus import every_document
     from chatbot.text import bibliography
