@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := build/demo
 WAYS_IN := $(addprefix tests/test_,answers_in_files.py batch.py catalogue.py command_line.py docs.py hooks.py \
-  hostile_answers.py prompts.py repository.py upgrade.py ways_in.py)
+  hostile_answers.py prompts.py repository.py site.py upgrade.py ways_in.py)
 # Trust what the machine trusts: institutions have proxies with certificates of their own.
 export UV_SYSTEM_CERTS := 1
 # Where the machine's locale is missing or old, Python could not read a path with an accent.
@@ -22,7 +22,7 @@ unexport $(filter-out $(KEPT),$(filter $(ELSEWHERE),$(.VARIABLES)))
 MOVED := $(shell test ! -e .venv/installed || $(BIN)/python -Ic 'import sys; sys.exit(sys.prefix != open(".venv/installed").read())' \
   2>/dev/null || echo moved)
 
-.PHONY: demo test ways-in combo check batch lock choices matrix bench bench-choices clean moved
+.PHONY: demo test ways-in combo check batch site lock choices matrix bench bench-choices clean moved
 
 demo: .venv/installed  ## generate the default chatbot, index its manual, answer one question
 	@rm -rf $(DEMO) 2>/dev/null || { echo "$(DEMO) is another user's: remove it as that user." >&2; exit 1; }
@@ -47,6 +47,9 @@ batch: .venv/installed  ## a fleet of projects from files: make batch CONFIG=fle
 	@test -n "$(CONFIG)" -a -n "$(OUT)" || { echo "Say what to generate and where: make batch CONFIG=fleet.yaml OUT=dir" >&2; exit 2; }
 	@$(BIN)/python scripts/batch.py "$(CONFIG)" "$(OUT)" $(if $(JOBS),--jobs "$(JOBS)") $(if $(DRY_RUN),--dry-run) $(if $(JSON),--json)
 
+site: .venv/installed  ## build the site strictly, into build/site/html
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python scripts/build_site.py
+
 lock: .venv/installed  ## resolve all versions again (needs the network)
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python scripts/lock.py
 
@@ -67,10 +70,11 @@ bench-choices: .venv/installed  ## measure all vector databases and queues side 
 clean:
 	rm -rf .venv build
 
-# uv fills the environment in seconds; where there is none, pip brings it first. The stamp says where all is in place.
+# uv fills the environment in seconds; where there is none but its own, pip brings it first. The stamp says where all is
+# in place.
 .venv/installed: requirements.lock $(MOVED)
 	@"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=…")'
-	@if uv --version >/dev/null 2>&1; then uv=uv && "$(PYTHON)" -m venv --clear --without-pip .venv; \
+	@if uv --version >/dev/null 2>&1 && ! test "$$(command -v uv)" -ef $(BIN)/uv; then uv=uv && "$(PYTHON)" -m venv --clear --without-pip .venv; \
 	  else uv=$(BIN)/uv && "$(PYTHON)" -m venv --clear .venv && $(BIN)/python -m pip install --quiet --no-user --target= --prefix=.venv \
 	    --disable-pip-version-check "uv>=0.13,<1"; fi && \
 	  $$uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock

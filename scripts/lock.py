@@ -4,6 +4,7 @@ the skeleton's requirements-dev.lock   every choice of every factor, universal a
                                        says who needs it (`# for: core, queue.redis`); the post-generation hook keeps
                                        what was chosen.
 requirements.lock                      the tools of this repository itself, from pyproject.toml.
+requirements-site.lock                 what builds its site, which nothing else needs.
 
 The union is resolved once, so a package has the same version in every combination. Then each part is resolved again
 under those versions, which tells exactly what it needs: extras and markers make «via» comments say too much.
@@ -93,12 +94,13 @@ def union() -> str:
     return annotated(lock, needed)
 
 
-def tools() -> str:
+def tools(group: str) -> str:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    return compile(project["dependency-groups"]["dev"], "--generate-hashes", "--no-annotate")
+    return compile(project["dependency-groups"][group], "--generate-hashes", "--no-annotate")
 
 
 if __name__ == "__main__":
     UNION.write_text(union(), "utf-8")
-    (ROOT / "requirements.lock").write_text(tools(), "utf-8")
+    (ROOT / "requirements.lock").write_text(tools("dev"), "utf-8")
+    (ROOT / "requirements-site.lock").write_text(tools("site"), "utf-8")
     print(f"{len(names(UNION.read_text('utf-8')))} packages locked for the chatbots of every combination")

@@ -41,6 +41,13 @@ def test_each_answer_on_a_command_line_is_one_of_the_choices(page, answer):
         assert value in CONTEXT[name]
 
 
+@pytest.mark.parametrize(("page", "test"), matches(r"`(tests/[\w/]+\.py::\w+)`"))
+def test_each_test_that_is_named_exists(page, test):
+    file, _, name = test.partition("::")
+    places = [folder / file for folder in (ROOT, ROOT / "{{cookiecutter.project_slug}}") if (folder / file).exists()]
+    assert re.search(rf"def {name}\(", places[0].read_text("utf-8"))
+
+
 def test_the_option_tables_are_those_of_cookiecutter_json():
     done = subprocess.run([sys.executable, ROOT / "scripts" / "choices.py", "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

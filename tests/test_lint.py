@@ -44,6 +44,62 @@ def test_kubernetes_manifests_are_valid(project):
         validated(project.read(f"deploy/kubernetes/{name}"))
 
 
+@pytest.fixture(params=CONTEXT["secrets_backend"])
+def base(request, bake):
+    """The store of secrets, and by kind and name what the manifests of the base say: no other choice changes them."""
+    text = bake(secrets_backend=request.param).read("deploy/kubernetes/base/chatbot.yaml")
+    manifests = filter(None, yaml.safe_load_all(text))
+    return request.param, {(each["kind"], each["metadata"]["name"]): each.get("spec") for each in manifests}
+
+
+def pods(manifests):
+    """By name, what each process is told to run."""
+    running = {name: spec for (kind, name), spec in manifests.items() if kind in ("Deployment", "Job")}
+    return {name: spec["template"]["spec"] for name, spec in running.items()}
+
+
+def test_kubernetes_pods_are_confined(base):
+    """As the level `restricted` of the pod security standards demands, and more."""
+    backend, manifests = base
+    assert pods(manifests).keys() == {"release", "web", "worker", "scheduler"}
+    for pod in pods(manifests).values():
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 10_000
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["serviceAccountName"] == "chatbot"
+        assert pod["automountServiceAccountToken"] is CATALOG["secrets_backend"][backend]["identity"]
+        assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC"}
+        assert all(volume.keys() & {"emptyDir", "secret"} for volume in pod["volumes"])
+        (container,) = pod["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["limits"]["memory"]
+        assert container["resources"]["requests"]["cpu"]
+
+
+def test_kubernetes_manifests_hold_no_secret(base):
+    _, manifests = base
+    assert "Secret" not in {kind for kind, _ in manifests}
+    for pod in pods(manifests).values():
+        (container,) = pod["containers"]
+        assert container["envFrom"] == [{"secretRef": {"name": "chatbot"}}]
+        assert {each["name"] for each in container.get("env", [])} <= {"METRICS_PORT"}
+
+
+def test_kubernetes_asks_web_whether_it_is_ready_and_alive(base):
+    _, manifests = base
+    web = pods(manifests)["web"]
+    (container,) = web["containers"]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert web["terminationGracePeriodSeconds"] > 25  # SHUTDOWN_GRACE
+    allowed = manifests["PodDisruptionBudget", "web"]["maxUnavailable"]
+    assert manifests["Deployment", "web"]["replicas"] > allowed == 1
+
+
 @pytest.mark.parametrize("overlay", ["base", "with-services"])
 @pytest.mark.parametrize("answers", cases(COVERING, "render"))
 def test_kustomize_builds(answers, overlay, bake):

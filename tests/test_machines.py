@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,11 @@ def test_without_uv_pip_brings_it_whatever_pip_was_told(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / ".venv/bin/uv").exists()
     assert (tmp_path / ".venv/bin/cookiecutter").exists()
+    # With a later lock, while the environment that holds uv is active: it is made anew, uv with it.
+    os.utime(tmp_path / "requirements.lock", (time.time() + 5,) * 2)
+    variables["PATH"] = os.pathsep.join([str(tmp_path / ".venv/bin"), *folders])
+    done = run(["make", ".venv/installed"], tmp_path, **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("makefile", [ROOT / "Makefile", SKELETON / "Makefile"], ids=["template", "project"])

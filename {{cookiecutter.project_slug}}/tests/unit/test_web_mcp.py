@@ -16,7 +16,6 @@ from mcp import MCPError
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
-from mcp_types.version import LATEST_MODERN_VERSION
 
 from chatbot.bootstrap import Services
 from chatbot.clients.language_model import GenerationLimits
@@ -33,6 +32,7 @@ pytestmark = pytest.mark.slow
 
 QUESTION = "Who pays the carbon tax?"
 CANARY = "canary-7f3a"
+CURRENT_PROTOCOL = "2026-07-28"
 
 
 @asynccontextmanager
@@ -91,13 +91,13 @@ async def test_it_is_discovered_in_one_request_without_a_session(
 ) -> None:
     """As the protocol's current version has it: nothing is initialised, each request says its version."""
     about = {
-        "io.modelcontextprotocol/protocolVersion": LATEST_MODERN_VERSION,
+        "io.modelcontextprotocol/protocolVersion": CURRENT_PROTOCOL,
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
         "io.modelcontextprotocol/clientCapabilities": {},
     }
     headers = {
         "Accept": "application/json, text/event-stream",
-        "Mcp-Protocol-Version": LATEST_MODERN_VERSION,
+        "Mcp-Protocol-Version": CURRENT_PROTOCOL,
         "Mcp-Method": "server/discover",
     }
     body = {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": about}}
@@ -105,7 +105,7 @@ async def test_it_is_discovered_in_one_request_without_a_session(
     assert response.status_code == 200, response.text
     assert "mcp-session-id" not in response.headers
     found = response.json()["result"]
-    assert LATEST_MODERN_VERSION in found["supportedVersions"]
+    assert CURRENT_PROTOCOL in found["supportedVersions"]
     assert "tools" in found["capabilities"]
     assert services.settings.bot_name in found["instructions"]
 
