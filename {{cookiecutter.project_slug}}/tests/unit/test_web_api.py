@@ -47,6 +47,7 @@ async def test_chat_answers_with_checked_citations(client: httpx2.AsyncClient) -
                 "original_url": None,
             }
         ],
+        "ai_generated": True,
         "grounded": True,
         "language": "en",
         "model": "fake",

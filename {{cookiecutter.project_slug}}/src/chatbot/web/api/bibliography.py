@@ -19,7 +19,11 @@ FormatParam = Annotated[Format, Query(description="For LaTeX; for Zotero and End
 ENTRIES = {
     200: {
         "description": "The entries, as a file.",
-        "content": {kind: {"schema": {"type": "string"}} for kind in bibliography.MEDIA_TYPES.values()},
+        "content": {
+            bibliography.MEDIA_TYPES["bibtex"]: {"schema": {"type": "string"}},
+            bibliography.MEDIA_TYPES["ris"]: {"schema": {"type": "string"}},
+            bibliography.MEDIA_TYPES["csl"]: {"schema": {"type": "array", "items": {"type": "object"}}},
+        },
     },
     **problems.responses(404),
 }
