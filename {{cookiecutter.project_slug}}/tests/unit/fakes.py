@@ -453,7 +453,7 @@ def fake_services(answerer: FakeAnswerer | None = None, model: FakeModel | None 
         model=model,
         retriever=FakeRetriever(),
         answerer=answerer,
-        sandbox=Sandbox(memory_mb=512, seconds=3),
+        sandbox=Sandbox(memory_mb=512, seconds=3, drawing_seconds=10),
         ingester=FakeIngester(documents, jobs),
         reconciler=FakeReconciler(),
         keys=FakeKeys(),

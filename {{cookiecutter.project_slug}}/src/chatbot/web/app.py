@@ -20,7 +20,7 @@ from chatbot.domain import InvalidConfiguration
 from chatbot.runtime.rotation import changed
 from chatbot.settings import words
 from chatbot.web import problems
-from chatbot.web.api import bibliography, chat, conversations, documents, me, openapi
+from chatbot.web.api import bibliography, chat, conversations, document_pages, documents, me, openapi
 from chatbot.web.auth.visitors import warn_if_open
 from chatbot.web.mcp import endpoint as mcp
 from chatbot.web.middleware.admission import Admission
@@ -93,7 +93,8 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials="*" not in origins, **CORS)
     app.add_middleware(ResponseHeaders)
     problems.install(app)
-    for part in (chat, openai, responses, embeddings, mcp, conversations, me, documents, bibliography, health):
+    answers = (chat, openai, responses, embeddings, mcp)
+    for part in (*answers, conversations, me, documents, document_pages, bibliography, health):
         app.include_router(part.router)
     for pages in (page, privacy, embed):
         app.include_router(pages.router(services.settings))

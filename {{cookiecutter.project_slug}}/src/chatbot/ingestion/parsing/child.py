@@ -1,8 +1,8 @@
 """Reads one file for sandbox.py, as a process of its own, within the limits that it is given.
 
-On stdin comes a line of JSON (name, memory, seconds, drawing_seconds), then the file. On stdout goes an empty line as
-soon as the limits are set, then a line of JSON: the parsed document, or why there is none. Data only: what is not JSON
-is never executed.
+On stdin comes a line of JSON (name, memory, seconds, drawing_seconds, and draw where a page is to be drawn), then the
+file. On stdout goes an empty line as soon as the limits are set, then a line of JSON: the parsed document or the
+picture, or why there is none. Data only: what is not JSON is never executed.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from base64 import b64encode
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, BinaryIO
 
-from chatbot.domain import UnreadableDocument
-from chatbot.ingestion.parsing import drawing_time, ocr
+from chatbot.domain import NotFound, UnreadableDocument
+from chatbot.ingestion.parsing import drawing_time, ocr, pdf_page
 from chatbot.ingestion.parsing.confine import confine
 from chatbot.ingestion.parsing.parse import parse, prepare
 
@@ -33,7 +34,7 @@ def main() -> None:
     confine(sys.path, [program] if program else [])
     answers.write(b"\n")
     answers.flush()
-    answer = _answer(sys.stdin.buffer.read(), order["name"])
+    answer = _answer(sys.stdin.buffer.read(), order["name"], order.get("draw"))
     answers.write(json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
     answers.close()
 
@@ -63,11 +64,16 @@ def _limit(memory: int, seconds: int, drawing_seconds: int) -> None:
             resource.setrlimit(limit, values)
 
 
-def _answer(content: bytes, name: str) -> dict[str, Any]:
+def _answer(content: bytes, name: str, page: dict[str, Any] | None) -> dict[str, Any]:
+    """`page`: which one to draw, by its number and the quote to mark; None: read the file."""
     try:
+        if page:
+            return {"picture": b64encode(pdf_page.draw(content, name, **page)).decode()}
         return {"parsed": asdict(parse(content, name))}
     except UnreadableDocument as error:
         return {"refused": str(error)}
+    except NotFound as error:
+        return {"absent": str(error)}
     except MemoryError:
         return {"failed": TOO_LARGE}
     except RecursionError:

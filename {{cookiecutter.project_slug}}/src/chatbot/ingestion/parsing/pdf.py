@@ -6,6 +6,7 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,15 +78,22 @@ def read(content: bytes, name: str) -> ParsedDocument:
 
 def _extract(content: bytes, name: str) -> tuple[dict[str, str], dict[int, list[Entry]], list[Page]]:
     """Properties, outline by 0-based page, and pages. All that touches pdfium is here, and is closed here."""
+    with opened(content, name) as pdf:
+        if len(pdf) > MOST_PAGES:
+            raise UnreadableDocument(f"{name} has more than {MOST_PAGES:,} pages: split it.")
+        if pdf.get_formtype():
+            pdf.init_forms()
+        return pdf.get_metadata_dict(), _entries(pdf), [_page(pdf, index) for index in range(len(pdf))]
+
+
+@contextmanager
+def opened(content: bytes, name: str) -> Iterator[PdfDocument]:
+    """The file as pdfium has it. UnreadableDocument where it is damaged, or protected by a password."""
     from pypdfium2 import PdfDocument, PdfiumError
 
     try:
         with PdfDocument(content) as pdf:
-            if len(pdf) > MOST_PAGES:
-                raise UnreadableDocument(f"{name} has more than {MOST_PAGES:,} pages: split it.")
-            if pdf.get_formtype():
-                pdf.init_forms()
-            return pdf.get_metadata_dict(), _entries(pdf), [_page(pdf, index) for index in range(len(pdf))]
+            yield pdf
     except PdfiumError as error:
         if getattr(error, "err_code", None) == PASSWORD_ERROR:
             raise UnreadableDocument(f"{name} is protected by a password: save a copy without one.") from None

@@ -58,7 +58,7 @@ class Look:
     def sees(self, box: Box) -> bool:
         if self._pixels is None:
             return True
-        area = self._pixels[_slices(self._place, box, self._pixels.shape)]
+        area = self._pixels[pixels_of(self._place, box, self._pixels.shape)]
         return bool(area.any())
 
 
@@ -89,7 +89,7 @@ class _Drawings:
         width, height = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
         scale = min(1.0, LONGEST_SIDE / max(width, height, 1.0))
         self._size = max(int(width * scale + 0.5), 1), max(int(height * scale + 0.5), 1)
-        self._place = _placement(page, *self._size)
+        self._place = placement(page, *self._size)
 
     def compare(self) -> Look:
         import numpy
@@ -125,7 +125,7 @@ class _Drawings:
             taken = numpy.zeros((self._size[1], self._size[0]), dtype=bool)
             group, later = [], []
             for text in remaining:
-                area = taken[_slices(self._place, _core(text.box), taken.shape, 0)]
+                area = taken[pixels_of(self._place, _core(text.box), taken.shape, 0)]
                 if drawing < MOST_DRAWINGS - 1 and area.size and int(area.sum()) > OVERLAPPING * area.size:
                     later.append(text)
                 else:
@@ -160,7 +160,7 @@ class _Drawings:
 
     def _seen(self, pixels: NDArray[Any], box: Box) -> tuple[float, float]:
         """The share of the box that changed, and the share of its length in which anything did."""
-        area = pixels[_slices(self._place, box, pixels.shape)]
+        area = pixels[pixels_of(self._place, box, pixels.shape)]
         if not area.size:
             return 0.0, 0.0
         share = int(area.sum()) / area.size
@@ -172,7 +172,7 @@ class _Drawings:
     def _of_scan(self, unseen: Sequence[Text], painted: int, needs_ink: bool, empty: NDArray[Any]) -> set[int]:
         """The unseen text objects that say what a picture shows: if they are more than the others, and stand on ink."""
         on_pictures = [text for text in unseen if self._lies_on_picture(text)]
-        blank = sum(not _has_ink(empty[_slices(self._place, text.box, empty.shape)]) for text in on_pictures)
+        blank = sum(not _has_ink(empty[pixels_of(self._place, text.box, empty.shape)]) for text in on_pictures)
         if len(on_pictures) <= painted or (needs_ink and blank > len(on_pictures) / 2):
             return set()
         return {id(text) for text in on_pictures}
@@ -237,7 +237,7 @@ def _page_box(page: Any) -> Box:
     return box.left, box.bottom, box.right, box.top
 
 
-def _placement(page: Any, width: int, height: int) -> tuple[float, ...]:
+def placement(page: Any, width: int, height: int) -> tuple[float, ...]:
     """From points of the page to pixels, whatever its rotation: x = a·x + c·y + e, y = b·x + d·y + f."""
     x, y = ctypes.c_int(), ctypes.c_int()
     corners = []
@@ -248,7 +248,7 @@ def _placement(page: Any, width: int, height: int) -> tuple[float, ...]:
     return (ax - e) / 1000, (ay - f) / 1000, (cx - e) / 1000, (cy - f) / 1000, float(e), float(f)
 
 
-def _slices(place: tuple[float, ...], box: Box, shape: Sequence[int], margin: int = 1) -> tuple[slice, slice]:
+def pixels_of(place: tuple[float, ...], box: Box, shape: Sequence[int], margin: int = 1) -> tuple[slice, slice]:
     """The pixels of a box, and so many around it."""
     a, b, c, d, e, f = place
     left, bottom, right, top = box

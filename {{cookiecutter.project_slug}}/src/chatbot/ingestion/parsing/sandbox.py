@@ -2,6 +2,7 @@
 
     sandbox = Sandbox(memory_mb=512, seconds=3)
     parsed = await sandbox.parse(content, "report.pdf")
+    png = await sandbox.draw(content, "report.pdf", page=3, quote="The rent is low.")
 
 A file that crashes its parser, or is made to need far more than its size, is refused in one sentence like any other.
 The child gets the file and the limits, no setting and no secret; what comes back is JSON (see child.py). On Linux it is
@@ -19,10 +20,11 @@ import socket
 import subprocess
 import sys
 import threading
+from base64 import b64decode
 from contextlib import suppress
 from typing import IO, Any
 
-from chatbot.domain import ParsedDocument, Reading, Section, Unavailable, UnreadableDocument
+from chatbot.domain import NotFound, ParsedDocument, Reading, Section, Unavailable, UnreadableDocument
 from chatbot.ingestion.parsing import forks
 from chatbot.ingestion.parsing.child import TOO_DEEP, TOO_LARGE
 from chatbot.ingestion.parsing.confine import hide_from_children
@@ -32,6 +34,8 @@ from chatbot.ingestion.parsing.parse import short_name
 SERVER, CHILD = "chatbot.ingestion.parsing.forkserver", "chatbot.ingestion.parsing.child"
 PATIENCE = 4
 """How much longer than its processor time a child may take: the machine has other things to do too."""
+DRAWINGS = 2
+"""Pages that are drawn at once, however many are asked for; the others wait."""
 OUT_OF_TIME = getattr(signal, "SIGXCPU", None)
 """How a child ends whose processor time is used up. Windows has no such thing."""
 
@@ -48,11 +52,23 @@ class Sandbox:
         self._memory = memory_mb * 1_000_000
         self._seconds = seconds
         self._drawing_seconds = drawing_seconds
+        self._drawings = asyncio.Semaphore(DRAWINGS)
 
     async def parse(self, content: bytes, name: str) -> ParsedDocument:
         """As `parse.parse`, elsewhere. UnreadableDocument; Unavailable when no process can be started."""
+        answer = await self._ask(content, name)
+        return await asyncio.to_thread(_document, answer["parsed"])
+
+    async def draw(self, content: bytes, name: str, page: int, quote: str = "") -> bytes:
+        """As `pdf_page.draw`, elsewhere. NotFound, and what `parse` raises."""
+        async with self._drawings:
+            answer = await self._ask(content, name, draw={"page": page, "quote": quote})
+        return b64decode(answer["picture"])
+
+    async def _ask(self, content: bytes, name: str, **order: Any) -> dict[str, Any]:
+        """What the child made of the file."""
         seconds = self._seconds + len(content) // 1_000_000
-        order = {"name": name, "memory": self._memory, "seconds": seconds, "drawing_seconds": self._drawing_seconds}
+        order |= {"name": name, "memory": self._memory, "seconds": seconds, "drawing_seconds": self._drawing_seconds}
         starting = asyncio.ensure_future(asyncio.to_thread(self._start))
         try:
             child = await asyncio.shield(starting)
@@ -146,14 +162,16 @@ def _feed(pipe: IO[bytes], message: bytes) -> None:
         pipe.write(message)
 
 
-def _result(output: bytes, late: bool, code: int | None, name: str) -> ParsedDocument:
+def _result(output: bytes, late: bool, code: int | None, name: str) -> dict[str, Any]:
     if not output:
         raise _not_started()
     answer = _decoded(output)
-    if "parsed" in answer:
-        return _document(answer["parsed"])
+    if "parsed" in answer or "picture" in answer:
+        return answer
     if "refused" in answer:
         raise UnreadableDocument(str(answer["refused"]))
+    if "absent" in answer:
+        raise NotFound(str(answer["absent"]))
     reason = _reason(answer.get("failed"), late, code)
     log.warning("a parser failed", extra={"reason": reason})
     raise UnreadableDocument(f"{name} cannot be read: {reason}.")

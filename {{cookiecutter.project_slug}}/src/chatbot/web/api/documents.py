@@ -96,7 +96,7 @@ async def upload_document(
     name, content = (url, None) if url is not None else await _content(services, file)
     request_of = await _job_request(caller, name, content, metadata or {}, idempotency_key)
     if accepted := await _accepted_before(services, request_of):
-        return await _handed_over(response, services, *accepted)
+        return await _handed_over(response, services, caller, *accepted)
     try:
         if content is None:
             accepted = await _announce(services, name, metadata, request_of)
@@ -104,17 +104,17 @@ async def upload_document(
             twin = await services.ingester.duplicate(name, content)
             if twin:
                 response.status_code = 200
-                return Upload(state="duplicate", document=_view(twin), job=None)
+                return Upload(state="duplicate", document=DocumentView.of(twin, caller), job=None)
             document, job = await services.ingester.register(name, name, content, metadata, request_of)
             if job is None:
                 response.status_code = 200
-                return Upload(state="unchanged", document=_view(document), job=None)
+                return Upload(state="unchanged", document=DocumentView.of(document, caller), job=None)
             accepted = document, job
     except AlreadyAccepted:  # by another request of the same key, a moment ago
         accepted = await _accepted_before(services, request_of)
         if accepted is None:
             raise HTTPException(409, "Another request of this Idempotency-Key is under way.") from None
-    return await _handed_over(response, services, *accepted)
+    return await _handed_over(response, services, caller, *accepted)
 
 
 async def _content(services: Services, file: UploadFile | None) -> tuple[str, bytes]:
@@ -169,11 +169,11 @@ async def _announce(
         raise _invalid("url", str(error)) from None
 
 
-async def _handed_over(response: Response, services: Services, document: Document, job: Job) -> Upload:
+async def _handed_over(response: Response, services: Services, caller: Caller, document: Document, job: Job) -> Upload:
     """Give the job to the queue; while that is down the scheduler does it later."""
     job = await submit(services.jobs, services.queue, job)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return Upload(state="accepted", document=_view(document), job=JobView.model_validate(job))
+    return Upload(state="accepted", document=DocumentView.of(document, caller), job=JobView.model_validate(job))
 
 
 async def _url_body(request: Request) -> UrlBody:
@@ -203,13 +203,14 @@ def _invalid(field: str, message: str) -> RequestValidationError:
 )
 async def list_documents(
     services: ServicesParam,
+    caller: CallerParam,
     limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 50,
     after: Annotated[str | None, Query(pattern=ID, description="`next` of the page before.")] = None,
 ) -> DocumentPage:
     """A page at a time, ordered by id: documents that come or go meanwhile neither shift nor repeat the others."""
     found = await services.documents.list(limit + 1, after)
-    page = found[:limit]
-    return DocumentPage(documents=[_view(each) for each in page], next=page[-1].id if len(found) > limit else None)
+    page = [DocumentView.of(each, caller) for each in found[:limit]]
+    return DocumentPage(documents=page, next=page[-1].id if len(found) > limit else None)
 
 
 @router.get(
@@ -220,8 +221,8 @@ async def list_documents(
     response_model=DocumentView,
     responses=problems.responses(404),
 )
-async def get_document(id: IdParam, services: ServicesParam) -> DocumentView:
-    return _view(await _found(services, id))
+async def get_document(id: IdParam, services: ServicesParam, caller: CallerParam) -> DocumentView:
+    return DocumentView.of(await existing(services, id), caller)
 
 
 @router.get(
@@ -235,6 +236,7 @@ async def get_document(id: IdParam, services: ServicesParam) -> DocumentView:
 async def read_document(
     id: IdParam,
     services: ServicesParam,
+    caller: CallerParam,
     around: Annotated[
         str | None, Query(pattern=ID, description="A passage to have in the midst, in place of `start`.")
     ] = None,
@@ -242,7 +244,7 @@ async def read_document(
     limit: Annotated[int, Query(ge=1, le=200, description="At most so many.")] = 20,
 ) -> DocumentText:
     """What was read of it, as passages in reading order. One may begin with the words that end the one before it."""
-    document = await _found(services, id)
+    document = await existing(services, id)
     if around is not None:
         position = await services.documents.position(id, around)
         if position is None:
@@ -251,7 +253,7 @@ async def read_document(
     found = await services.documents.chunks(id, start, limit + 1)
     passages = [DocumentPassage.of(each) for each in found[:limit]]
     return DocumentText(
-        document=_view(document),
+        document=DocumentView.of(document, caller),
         passages=passages,
         next=passages[-1].position + 1 if len(found) > limit else None,
     )
@@ -273,7 +275,7 @@ async def download_original(id: IdParam, services: ServicesParam) -> Response:
 
     Always as a file to save, never as a page of this site, whatever it is.
     """
-    document = await _found(services, id)
+    document = await existing(services, id)
     content = await services.documents.original(id)
     if content is None:
         raise HTTPException(404, "The document has no original.")
@@ -328,12 +330,9 @@ def _name(file: UploadFile) -> str:
     return name
 
 
-async def _found(services: Services, id: str) -> Document:
+async def existing(services: Services, id: str) -> Document:
+    """404 when there is no such document."""
     document = await services.documents.get(id)
     if document is None:
         raise HTTPException(404, "There is no document of this id.")
     return document
-
-
-def _view(document: Document) -> DocumentView:
-    return DocumentView.model_validate(document)
