@@ -55,7 +55,9 @@ def marked(png: bytes) -> list[tuple[int, int, int, int]]:
 @pytest.fixture
 def services() -> Services:
     services = fake_services()
-    services.documents.rows["d1"] = Document("d1", "l.pdf", "l.pdf", "application/pdf", "en", {}, "f", accepted_hash="f")
+    services.documents.rows["d1"] = Document(
+        "d1", "l.pdf", "l.pdf", "application/pdf", "en", {}, "f", accepted_hash="f"
+    )
     services.documents.originals["d1"] = LEASE
     services.documents.rows["d2"] = Document("d2", "a.md", "A", "text/markdown", "en", {}, "f")
     return services

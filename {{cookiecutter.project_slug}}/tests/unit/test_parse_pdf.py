@@ -183,7 +183,7 @@ def test_a_wrapped_heading_is_found_and_one_that_is_not_there_blocks_nothing() -
     outline = [("Methods for counting the trees of the northern slopes", 0, None), ("Not on the page", 0, None),
                ("Results", 0, None)]  # fmt: skip
     found = [(each.heading, each.text) for each in read(page, outline=outline).sections]
-    assert found == [(outline[0][0], "Trees were counted."), ("Results", "There are eleven thousand.")]
+    assert found == [(f"2 {outline[0][0]}", "Trees were counted."), ("3 Results", "There are eleven thousand.")]
 
 
 def test_a_heading_that_is_a_picture_is_found_by_its_place() -> None:

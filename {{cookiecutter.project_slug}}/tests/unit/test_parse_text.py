@@ -209,3 +209,24 @@ def test_what_reads_like_an_order_to_a_model_is_marked(order: str) -> None:
 def test_ordinary_instructions_are_not_marked() -> None:
     text = "Ignore the noise. Follow the rules of the house. The system starts at ten, as an aid you should know."
     assert parse(text.encode(), "a.txt").reading.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("# Access\n\nWho has access?\n\n## Access\n\nAll.\n", "a.md"),
+        ("# Rules\n\n## Pets\n\nNone.\n\n## Pets\n\nNone.\n\n## Pets\n", "a.md"),
+        ("---\ntitle: A lease\n---\n# A lease\n\nThe lease.\n", "a.md"),
+        ("<title>Rules</title><h1>Rules</h1><p>The rules.</p><h1>Rules</h1>", "a.html"),
+        ("The mill\n\nThe mill turns.\n", "a.txt"),
+    ],
+)
+def test_a_title_and_headings_of_the_same_words_are_no_loss(content: str, name: str) -> None:
+    assert str(parse(content.encode(), name).reading) == ""
+
+
+def test_a_few_words_counted_differently_are_in_the_record_and_not_on_the_terminal() -> None:
+    few, many = (Reading(1_000, {"hidden": 4, "unexplained": count}, ("a note",)) for count in (10, 11))
+    assert str(few) == "14 of 1,000 words left out: 4 hidden, 10 unexplained; a note"
+    assert few.told == "4 of 1,000 words left out: 4 hidden; a note"
+    assert many.told == str(many)

@@ -47,7 +47,7 @@ def show_jobs(jobs: Sequence[Job]) -> None:
 def show_documents(documents: Sequence[Document]) -> None:
     for document in documents:
         click.echo(f"{document.id}  {document.chunks:>5} chunks  {document.source}")
-        if said := str(document.reading):
+        if said := document.reading.told:
             click.echo(f"    {'WARNING: ' if document.reading.is_partial else ''}{said}")
 
 

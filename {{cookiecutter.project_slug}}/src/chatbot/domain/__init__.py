@@ -14,6 +14,7 @@ from chatbot.domain.answers import (
 )
 from chatbot.domain.callers import ApiKey, Caller, Consent, PersonalRecord, Scope
 from chatbot.domain.documents import (
+    UNEXPLAINED,
     WHOLE,
     Chunk,
     Document,
@@ -45,6 +46,7 @@ from chatbot.domain.jobs import Claim, Job, JobKind, JobRequest, JobState
 
 __all__ = [
     "EXTRACTIVE",
+    "UNEXPLAINED",
     "WHOLE",
     "Answer",
     "ApiKey",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -45,6 +45,11 @@ def find_words(text: str, words: str) -> int | None:
 PARTIAL = 0.2
 """Share of a file's words from which their absence is a warning."""
 
+UNEXPLAINED = "unexplained"
+"""The reason of what no rule of a parser left out."""
+LITTLE = 0.01
+"""Share of a file's words that may be unexplained without a word on the terminal; its job's record has them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -72,6 +77,13 @@ class Reading:
         missing = sum(self.left_out.values())
         counts = [f"{missing:,} of {self.seen:,} words left out: {reasons}"] if missing else []
         return "; ".join([*counts, *self.notes])
+
+    @property
+    def told(self) -> str:
+        """The same for a terminal: without a few words that two ways to read a file count differently."""
+        if self.left_out.get(UNEXPLAINED, 0) > LITTLE * self.seen:
+            return str(self)
+        return str(replace(self, left_out={each: n for each, n in self.left_out.items() if each != UNEXPLAINED}))
 
 
 WHOLE = Reading()

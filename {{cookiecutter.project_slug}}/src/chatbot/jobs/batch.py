@@ -106,8 +106,8 @@ async def _ingest(jobs: Jobs, ingester: Ingester, item: Item, watch: Watch, fast
 
     try:
         result = await attempt(jobs, begun, work)
-        note = str(result.reading) if result else ""
-        await (jobs.release(begun.claim) if fast and item.read else jobs.succeed(begun.claim, note))
+        record = str(result.reading) if result else ""
+        await (jobs.release(begun.claim) if fast and item.read else jobs.succeed(begun.claim, record))
     except ClaimLost as error:
         return Outcome(item.source, "failed", str(error))
     except BaseException as error:
@@ -123,7 +123,7 @@ async def _ingest(jobs: Jobs, ingester: Ingester, item: Item, watch: Watch, fast
         result.pages,
         result.chunks,
         result.new_chunks,
-        note,
+        result.reading.told,
         result.reading.is_partial,
     )
 
@@ -141,7 +141,7 @@ def _outcome(before: Document, after: Document | None, job: Job | None) -> Outco
         error = job.error if job else None
         return Outcome(before.source, "failed", error or "It was deleted before it was read.")
     reading = after.reading
-    return Outcome(before.source, _state(before), chunks=after.chunks, note=str(reading), is_partial=reading.is_partial)
+    return Outcome(before.source, _state(before), chunks=after.chunks, note=reading.told, is_partial=reading.is_partial)
 
 
 def _state(before: Document) -> State:

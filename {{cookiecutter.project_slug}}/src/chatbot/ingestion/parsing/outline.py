@@ -99,6 +99,7 @@ class Outline:
         self._bare: str | None = None
         self._sections: list[tuple[str, int | None, bool, list[str]]] = []
         self._page: int | None = None
+        self._headings: list[str] = []
         self._left_out: dict[str, list[str]] = {}
         self._notes: list[str] = []
 
@@ -114,7 +115,9 @@ class Outline:
             self._path.pop()
         if level == 1 and (not self.title or text == self.title):
             self.title = text
+            self._headings.append(text)
         elif text:
+            self._headings.append(text)
             self._path.append((level, text))
             self._bare, self._page = text, page
 
@@ -169,12 +172,13 @@ class Outline:
             self.note(warning)
         title = one_line(self.title or PurePath(name).stem)[:TITLE_CHARS]
         language = detect_language(_sample(section.text for section in sections))
-        kept = [*dict.fromkeys(section.heading for section in sections), *(section.text for section in sections)]
-        reading = weigh(everything, kept, self._left_out, self._notes, title)
+        kept = [*self._headings, *(section.text for section in sections)]
+        reading = weigh(everything, kept, self._left_out, self._notes)
         return ParsedDocument(title, sections, language, metadata or {}, pages, reading)
 
     def _keep_bare_heading(self) -> None:
         if self._bare is not None:
+            self._headings.pop()
             self._add(self._bare, self._page, self._path[:-1])
             self._bare = None
 

@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from chatbot.domain import ParsedDocument, UnreadableDocument
@@ -232,6 +232,8 @@ def _cuts(lines: Sequence[Line], entries: Sequence[Entry]) -> list[tuple[int, in
     start = 0
     for entry in entries:
         found = _matching(texts, start, _bare(entry.text))
+        if found is not None and (number := NUMBERING.match(lines[found[0]].text)):
+            entry = replace(entry, text=f"{number[0].strip()} {NUMBERING.sub('', entry.text)}")
         if found is None and entry.top is not None:
             below = (at for at, line in enumerate(lines) if at >= start and line.middle <= entry.top + 1)
             found = (next(below, len(lines)), 0)

@@ -14,7 +14,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from chatbot.domain import Reading
+from chatbot.domain import UNEXPLAINED, Reading
 
 WORD = re.compile(r"[^\W_]+")
 BROKEN = re.compile("(?<=[^\\W\\d_])(?:[-\u2010\u00ad\ufffe\x02]\\s*\n\\s*|[\u00ad\ufffe\x02])(?=[a-z\u00df-\u00ff])")
@@ -23,7 +23,6 @@ MARKS = re.compile("[\u0300-\u036f\u0610-\u061a\u064b-\u065f]")
 """What NFKD takes off letters."""
 RAISED = re.compile("(?=[⁰¹²³⁴-⁹])(?<![⁰¹²³⁴-⁹])")
 """Before a superscript: the mark of a note is no part of the word before it."""
-UNEXPLAINED = "unexplained"
 
 
 def weigh(
@@ -31,17 +30,11 @@ def weigh(
     kept: Iterable[str],
     left_out: Mapping[str, Sequence[str]],
     notes: Sequence[str],
-    title: str = "",
 ) -> Reading:
-    """Words are compared as they are found: without case, accents or line breaks, with how often they occur.
-
-    `title`: kept beside the text, in which it may stand as well.
-    """
+    """Words are compared as they are found: without case, accents or line breaks, with how often they occur."""
     seen = words(everything)
     found = words("\n".join(kept))
     missing = seen - found
-    if not (heading := words(title)) <= found:
-        missing -= heading
     reasons = {}
     for reason, texts in left_out.items():
         explained = missing & words("\n".join(texts))

@@ -47,7 +47,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
     outline = Outline()
     outline.read_as(encoding)
     if title := TITLE.match(text):
-        outline.title = title[1].strip()
+        outline.heading(1, title[1])
         text = text[title.end() :]
     for paragraph in paragraphs(text.split("\n")):
         outline.add(paragraph)
