@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from conftest import COVERING, FACTORS, SKELETON, BakedProject
+from conftest import COVERING, FACTORS, ROOT, SKELETON, BakedProject
 from own_tests import OwnTests, own_tests
 
 CHATBOT, PYTEST = ".venv/bin/chatbot", (".venv/bin/python", "-m", "pytest")
@@ -16,6 +16,8 @@ only the choices differ, so a page of the manual and the tests that know of the 
 TOUCHED = [f"tests/{name}" for name in ("chosen", "twelve_factors", "conformance")]
 TOUCHED += [f"tests/{file.name}" for file in sorted((SKELETON / "tests").glob("test_*.py"))]
 """Where those are: three folders, and the tests of the whole bot. What knows nothing of a choice among them is slow."""
+REPORTED = ROOT.parent / "shared" / "data" / "documents"
+"""Files on which a bot lost text, each with what should come out. They are no part of the checkout."""
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +42,10 @@ def test_demo_check_and_test_pass(fresh, request, record_property):
         fresh.run("make", "check")
     tests = all_tests(fresh) if whole else own_tests(runs(fresh), *PYTEST, "-m", "not slow", *TOUCHED)
     record_property("repeated", tests.repeated)
-    record_property("missing", tests.missing)
+    missing = tests.missing
+    if request.node.callspec.params["fresh"] == WHOLE[0]:
+        missing |= reported_documents(fresh)
+    record_property("missing", missing)
     assert tests.passed > (1000 if whole else 150)
     table = re.findall(r"^(\w+) +([\w-]+) +(\d+) passed, \d+ failed, 0 skipped +(.+)$", tests.output, re.M)
     assert [factor for factor, *_ in table] == list(FACTORS)
@@ -50,6 +55,16 @@ def test_demo_check_and_test_pass(fresh, request, record_property):
 def all_tests(project: BakedProject) -> OwnTests:
     """As a newcomer types it. On a machine without Chromium or Prometheus their tests are skipped, and no others."""
     return own_tests(runs(project), "make", "test", again="TESTS=--last-failed")
+
+
+def reported_documents(project: BakedProject) -> dict[str, int]:
+    """They come out as their READMEs say, where they are; else why nobody looked, to be said at the end of the run."""
+    if not REPORTED.is_dir():
+        return {"shared/data/documents is not beside the checkout: the reported documents were not read": 1}
+    test = str(ROOT / "tests" / "reported_documents.py")
+    command = (*PYTEST, "-q", "-p", "no:cacheprovider", "--noconftest", "-c", "pyproject.toml", "--rootdir", ".", test)
+    assert re.search(r"^\d+ passed", project.run(*command, REPORTED_DOCUMENTS=str(REPORTED)).stdout, re.M)
+    return {}
 
 
 def runs(project: BakedProject) -> Callable[..., str]:
