@@ -91,8 +91,8 @@ def workbook(
     )
 
 
-def slides(*contents: str, hidden: int | None = None, notes: str = "") -> bytes:
-    """Each the shapes of a slide; `notes` are those of the first."""
+def slides(*contents: str, hidden: int | None = None, notes: str = "", more: Mapping[str, str] | None = None) -> bytes:
+    """Each the shapes of a slide; `notes` are those of the first; `more` are other parts."""
     drawing = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" xmlns:p="urn:p"'
     parts: dict[str, str | bytes] = {
         "[Content_Types].xml": "<Types/>",
@@ -112,7 +112,7 @@ def slides(*contents: str, hidden: int | None = None, notes: str = "") -> bytes:
         parts["ppt/notesSlides/notes1.xml"] = (
             f"<p:notes {drawing}><p:cSld><p:spTree>{shape(notes)}</p:spTree></p:cSld></p:notes>"
         )
-    return archive(parts)
+    return archive(parts | (more or {}))
 
 
 def shape(text: str, kind: str = "", top: int = 0) -> str:

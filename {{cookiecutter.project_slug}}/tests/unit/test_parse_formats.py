@@ -78,6 +78,54 @@ def test_a_row_has_its_column_names_and_its_number() -> None:
     ]
 
 
+def test_a_second_table_of_a_sheet_has_its_own_column_names() -> None:
+    rows = [["Cats", "Age"], ["Tom", "3"], ["", ""], ["Kit", "4"], [], ["Dogs", "Weight"], ["Rex", "31"]]
+    parsed = parse("\n".join(",".join(row) for row in rows).encode(), "a.csv")
+    assert sections(parsed)[0][1].split("\n\n") == [
+        "Columns: Cats | Age",
+        "Row 2 | Cats: Tom | Age: 3",
+        "Row 4 | Cats: Kit | Age: 4",
+        "Columns: Dogs | Weight",
+        "Row 7 | Dogs: Rex | Weight: 31",
+    ]
+
+
+def test_a_cell_merged_over_rows_is_true_of_each_and_what_is_not_read_is_told() -> None:
+    data = (
+        row(1, text("A1", "Region"), text("B1", "Share"))
+        + row(2, text("A2", "North"), number("B2", "0.125", 3))
+        + row(3, '<c r="A3"/>', '<c r="B3"><f>SUM(B1:B2)</f><v></v></c>', text("XFD3", "far away"))
+        + row(1_000_000, text("A1000000", "far below"), number("B1000000", "2"))
+    )
+    merged = '<mergeCells><mergeCell ref="A2:A3"/><mergeCell ref="B1:XFD1048576"/></mergeCells>'
+    styles = '<cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="9"/><xf numFmtId="10"/></cellXfs>'
+    parsed = parse(workbook({"S": f"<sheetData>{data}</sheetData>{merged}"}, styles=styles), "a.xlsx")
+    assert sections(parsed)[0][1].split("\n\n")[1:] == [
+        "Row 2 | Region: North | Share: 12.5%",
+        "Row 1000000 | Region: far below | Share: 2",
+    ]
+    assert parsed.reading.notes == (
+        "1 formulas without a value: open the file and save it again",
+        "1 cells beyond column 1,000 or cell 2,000,000 not read",
+    )
+
+
+CHART = (
+    '<c:chartSpace xmlns:c="urn:c" xmlns:a="urn:a"><c:chart><c:title><a:t>Silt taken away</a:t></c:title>'
+    "<c:ser><c:tx><c:v>Tonnes</c:v></c:tx><c:cat><c:pt><c:v>2023</c:v></c:pt><c:pt><c:v>2024</c:v></c:pt></c:cat>"
+    "<c:val><c:pt><c:v>900</c:v></c:pt><c:pt><c:v>750</c:v></c:pt></c:val></c:ser></c:chart></c:chartSpace>"
+)
+
+
+def test_the_figures_of_a_chart_are_read() -> None:
+    parts = {
+        "ppt/charts/chart1.xml": CHART,
+        "ppt/slides/_rels/slide0.xml.rels": relations({"../charts/chart1.xml": "chart"}),
+    }
+    parsed = parse(slides(shape("Dredging"), more=parts), "a.pptx")
+    assert sections(parsed) == [("Slide 1", "Dredging\n\nSilt taken away\n\n | Tonnes\n\n2023 | 900\n\n2024 | 750")]
+
+
 def test_hidden_sheets_rows_and_columns_are_counted() -> None:
     data = (
         '<cols><col min="2" max="2" hidden="1"/></cols><sheetData>'
@@ -160,6 +208,13 @@ def test_opendocument_text() -> None:
     assert parsed.reading.left_out == {"deleted": 2, "hidden": 2}
 
 
+def test_the_mark_of_a_note_is_no_part_of_a_word_in_a_book() -> None:
+    page = "<p>The weir is tall<a epub:type='noteref' href='#n'>1</a> and <a href='#fn2'>2</a> old, says <a href='#x'>3</a>."
+    parsed = parse(page.encode(), "a.html")
+    assert parsed.sections[0].text == "The weir is tall and old, says 3."
+    assert parsed.reading.left_out == {"marks of notes": 2}
+
+
 @pytest.mark.parametrize("names", ["ncx", "nav"])
 def test_a_book_is_read_in_its_order_under_its_chapters(names: str) -> None:
     navigation = {
@@ -215,6 +270,12 @@ def test_rtf() -> None:
     assert parsed.reading.left_out == {"hidden": 2}
 
 
+def test_a_character_in_two_halves_is_one() -> None:
+    assert (
+        parse(rb"{\rtf1\ansi The boat \u-10179?\u-8704? sails.\par}", "a.rtf").sections[0].text == "The boat 😀 sails."
+    )
+
+
 def mail(*parts: str, subject: str = "=?utf-8?q?R=C3=A9union?=") -> bytes:
     head = (
         f"From: =?utf-8?q?Ad=C3=A8le_Roe?= <a@example.org>\r\nTo: board@example.org\r\nSubject: {subject}\r\n"
@@ -241,6 +302,16 @@ def test_an_e_mail_with_its_attachments() -> None:
         ("Attachment b.csv", "Columns: Boat | Seats\n\nRow 2 | Boat: Heron | Seats: 4"),
     ]
     assert "attachment not read: z.zip is of a type that cannot be read" in parsed.reading.notes
+
+
+def test_all_text_of_an_e_mail_is_read_and_of_two_versions_the_one_that_says_it() -> None:
+    page = "Content-Type: text/html\r\n\r\n<p>The lock of the shed is green and new.</p>"
+    related = f"Content-Type: multipart/related; boundary=y\r\n\r\n--y\r\n{page}\r\n--y--"
+    footer = "Content-Type: text/plain\r\n\r\nSent by the list."
+    stub = "Content-Type: text/plain\r\n\r\nSee the HTML."
+    both = f"Content-Type: multipart/alternative; boundary=z\r\n\r\n--z\r\n{stub}\r\n--z\r\n{page}\r\n--z--"
+    assert parse(mail(related, footer), "a.eml").sections[0].text.endswith("green and new.\n\nSent by the list.")
+    assert parse(mail(both), "a.eml").sections[0].text.endswith("The lock of the shed is green and new.")
 
 
 def test_an_e_mail_in_html_hides_nothing_from_us() -> None:

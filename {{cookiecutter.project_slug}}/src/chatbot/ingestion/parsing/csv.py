@@ -22,7 +22,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
     outline.read_as(encoding)
     csv.field_size_limit(LARGEST_CELL)
     rows = [*csv.reader(StringIO(text), delimiter=_delimiter(text))]
-    fill(outline, rows)
+    fill(outline, enumerate(rows, start=1))
     return outline.document(name, everything=decoded)
 
 

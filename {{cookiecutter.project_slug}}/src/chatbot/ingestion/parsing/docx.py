@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chatbot.domain import ParsedDocument
+from chatbot.ingestion.parsing import chart
 from chatbot.ingestion.parsing.archive import Archive, Element, child, descendants, get, has, local
 from chatbot.ingestion.parsing.description import description, several
 from chatbot.ingestion.parsing.docx_styles import Numbering, Styles
@@ -48,6 +49,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
     reader.blocks(body)
     for text in [*footers, *reader.diagrams()]:
         outline.add(text)
+    chart.add(outline, archive, main)
     properties = archive.properties()
     outline.title = outline.title or properties.get("title", "")
     outline.leave_out("comments", archive.all_text("word/comments"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from email import policy
 from email.message import EmailMessage, MIMEPart
 from email.parser import BytesParser
@@ -15,6 +16,7 @@ from chatbot.ingestion.parsing.outline import Outline, clean, one_line, paragrap
 from chatbot.ingestion.parsing.text import decode
 
 SHOWN = ("From", "To", "Cc", "Date")
+SHOWN_TYPES = ("text/plain", "text/html")
 DEEPEST = 3
 """Messages within messages."""
 MOST_ATTACHMENTS = 50
@@ -47,12 +49,40 @@ def _fill(outline: Outline, message: EmailMessage, pieces: list[str], depth: int
         if value := one_line(_header(message, name)):
             outline.add(f"{name}: {value}")
             pieces.append(f"{name}: {value}")
-    body = message.get_body(("plain", "html"))
-    if body is not None:
-        _add_body(outline, body, pieces)
-    for number, part in enumerate(message.iter_attachments()):
-        if number < MOST_ATTACHMENTS and isinstance(part, EmailMessage):
-            _attachment(outline, part, pieces, depth)
+    attached = []
+    for part in _parts(message):
+        if part.get_content_type() in SHOWN_TYPES and not part.is_attachment() and not part.get_filename():
+            _add_body(outline, part, pieces)
+        else:
+            attached.append(part)
+    for part in attached[:MOST_ATTACHMENTS]:
+        _attachment(outline, part, pieces, depth)
+
+
+def _parts(message: MIMEPart) -> Iterator[MIMEPart]:
+    """What a reader is shown, in order: of versions of the same, one; and what is attached."""
+    if message.get_content_maintype() != "multipart":
+        yield message
+        return
+    parts = [part for part in message.iter_parts() if isinstance(part, MIMEPart)]
+    if message.get_content_subtype() != "alternative":
+        for part in parts:
+            yield from _parts(part)
+        return
+    versions = [[*_parts(part)] for part in parts]
+    yield from max(versions, key=_fitness, default=[])
+
+
+def _fitness(version: Sequence[MIMEPart]) -> float:
+    """By its words; plain text counts double, unless it only says that this is no plain text."""
+    words = 0.0
+    for part in version:
+        content = part.get_payload(decode=True)
+        if part.get_content_type() in SHOWN_TYPES and isinstance(content, bytes):
+            text, _ = decode(content, part.get_content_charset() or "")
+            is_html = part.get_content_subtype() == "html"
+            words += len(html.everything(text).split()) if is_html else 2 * len(text.split()) + 1
+    return words
 
 
 def _add_body(outline: Outline, body: MIMEPart, pieces: list[str]) -> None:
@@ -69,7 +99,7 @@ def _add_body(outline: Outline, body: MIMEPart, pieces: list[str]) -> None:
         outline.add(paragraph)
 
 
-def _attachment(outline: Outline, part: EmailMessage, pieces: list[str], depth: int) -> None:
+def _attachment(outline: Outline, part: MIMEPart, pieces: list[str], depth: int) -> None:
     """Under a heading of its name; one that cannot be read is named in a note."""
     from chatbot.ingestion.parsing.parse import parse
 

@@ -151,6 +151,9 @@ def everything(markup: str) -> str:
     tree = _tree(markup)
     for node in tree.css(", ".join(SILENT)):
         node.decompose()
+    for link in tree.css("a"):
+        if _refers_to_note(link):
+            link.insert_before(" ")
     return untagged((tree.body.html if tree.body is not None else "") or "")
 
 
@@ -230,6 +233,10 @@ class _Reader:
         tag = str(node.tag)
         if tag == "sup" and (node.parent is None or node.parent.tag != "sup"):
             self._superscript(node)
+        elif tag == "a" and _refers_to_note(node):
+            self._outline.leave_out("marks of notes", node.text())
+            for part in [*node.iter(include_text=True)]:
+                part.decompose()
         elif tag in CELLS and self._rows is not None:
             self._words.clear()
         elif tag in CELLS:
@@ -300,6 +307,15 @@ class _Reader:
         if paragraph:
             self._outline.add(self._bullet + paragraph)
             self._bullet = ""
+
+
+def _refers_to_note(link: LexborNode) -> bool:
+    """A number that is a link to somewhere on the same page, in no brackets of the text: the mark of a note."""
+    attributes = link.attributes
+    kinds = f"{attributes.get('epub:type') or ''} {attributes.get('role') or ''}"
+    target = attributes.get("href") or ""
+    is_note = "noteref" in kinds or re.search(r"#(?:_?(?:fn|foot|end|note|ftn|edn))", target, re.IGNORECASE) is not None
+    return is_note and NOTE_MARK.fullmatch(one_line(link.text())) is not None
 
 
 def _data_tables(tree: LexborHTMLParser) -> set[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chatbot.domain import ParsedDocument
+from chatbot.ingestion.parsing import chart
 from chatbot.ingestion.parsing.archive import Archive, Element, child, descendants, get, has, local
 from chatbot.ingestion.parsing.description import description, several
 from chatbot.ingestion.parsing.outline import Outline, one_line
@@ -36,7 +37,10 @@ def read(content: bytes, name: str) -> ParsedDocument:
     outline.title = properties.get("title", "") or outline.title
     outline.leave_out("repeated on slides", archive.all_text("ppt/slides"))
     everything = (
-        archive.all_text("ppt/slides/") + archive.all_text("ppt/notesSlides/") + archive.all_text("ppt/diagrams/data")
+        archive.all_text("ppt/slides/")
+        + archive.all_text("ppt/notesSlides/")
+        + archive.all_text("ppt/diagrams/data")
+        + archive.all_text("ppt/charts/chart")
     )
     cited = description(several(properties.get("creator", "")))
     return outline.document(name, cited, pages=len(slides), everything=everything)
@@ -60,6 +64,7 @@ def _slide(outline: Outline, archive: Archive, part: str, slide: Element, number
         if not has(shape, "tbl"):
             for paragraph in descendants(shape, "p"):
                 outline.add(_paragraph(paragraph))
+    chart.add(outline, archive, part)
     for diagram in archive.related(part, "diagramData"):
         root = archive.xml(diagram)
         for point in descendants(root, "pt") if root is not None else ():

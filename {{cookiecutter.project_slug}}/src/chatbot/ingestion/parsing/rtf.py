@@ -77,6 +77,7 @@ class _Reader:
         self._row: list[str] = []
         self._level: int | None = None
         self._skipped = 0
+        self._high = 0
         self._starts_group = False
         self.info: dict[bytes, str] = {}
         self.everything: list[str] = []
@@ -131,7 +132,7 @@ class _Reader:
         if starts and (word in IGNORED or word in KEPT):
             self._begin(word)
         elif word == b"u" and number is not None:
-            self._put(chr(number % 65_536) if not 0xD800 <= number % 65_536 < 0xE000 else "")
+            self._put(self._unicode(number % 65_536))
             self._skipped = self._state.skip
         elif word == b"uc":
             self._state = replace(self._state, skip=number or 0)
@@ -149,6 +150,16 @@ class _Reader:
             self._level = None
         elif word in SIGNS:
             self._put(SIGNS[word])
+
+    def _unicode(self, code: int) -> str:
+        """A character; one beyond 65,535 comes in two halves."""
+        high, self._high = self._high, 0
+        if 0xD800 <= code < 0xDC00:
+            self._high = code
+            return ""
+        if 0xDC00 <= code < 0xE000:
+            return chr(0x10000 + ((high - 0xD800) << 10) + code - 0xDC00) if high else ""
+        return chr(code)
 
     def _begin(self, destination: bytes) -> None:
         self._state = replace(self._state, destination=destination)
