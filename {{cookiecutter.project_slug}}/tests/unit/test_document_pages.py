@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -53,14 +54,15 @@ def marked(png: bytes) -> list[tuple[int, int, int, int]]:
 
 
 @pytest.fixture
-def services() -> Services:
+def services() -> Iterator[Services]:
     services = fake_services()
     services.documents.rows["d1"] = Document(
         "d1", "l.pdf", "l.pdf", "application/pdf", "en", {}, "f", accepted_hash="f"
     )
     services.documents.originals["d1"] = LEASE
     services.documents.rows["d2"] = Document("d2", "a.md", "A", "text/markdown", "en", {}, "f")
-    return services
+    yield services
+    services.sandbox.close()
 
 
 def test_the_quoted_words_are_marked_line_by_line_and_nothing_else() -> None:
