@@ -46,12 +46,17 @@ def narrowed(lock, wanted):
 
 
 def write_locks(answers):
-    """requirements-dev.lock arrives as the lock of all choices; leave what these choices need, with and without dev."""
+    """The locks arrive as those of all choices; leave what these choices need: to run, to develop, with Prefect."""
     chosen = {"core"} | {f"{factor}.{answers[factor]}" for factor in FACTORS}
     dev = {"dev"} | {f"dev.{choice}" for choice in chosen}
-    union = pathlib.Path("requirements-dev.lock")
-    text = union.read_text(encoding="utf-8")
-    for path, parts in (("requirements.lock", chosen), ("requirements-dev.lock", chosen | dev)):
+    locks = [pathlib.Path(f"requirements-{name}.lock") for name in ("dev", "prefect")]
+    union, prefect = (lock.read_text(encoding="utf-8") for lock in locks)
+    written = {
+        "requirements.lock": (union, chosen),
+        "requirements-dev.lock": (union, chosen | dev),
+        "requirements-prefect.lock": (prefect, chosen | {"prefect"}),
+    }
+    for path, (text, parts) in written.items():
         pathlib.Path(path).write_text(HEADER + "".join(narrowed(text, parts)), encoding="utf-8", newline="\n")
 
 

@@ -3,6 +3,8 @@
 the skeleton's requirements-dev.lock   every choice of every factor, universal and hashed. The last line of each package
                                        says who needs it (`# for: core, queue.redis`); the post-generation hook keeps
                                        what was chosen.
+the skeleton's requirements-prefect.lock   the same for what runs the pipelines: the runtime with the extras. Prefect has
+                                       ceilings that the rest need not bow to, so it is resolved apart, near the first.
 requirements.lock                      the tools of this repository itself, from pyproject.toml.
 requirements-site.lock                 what builds its site, which nothing else needs.
 
@@ -25,6 +27,7 @@ import catalogue
 ROOT = Path(__file__).parents[1]
 SKELETON = ROOT / "{{cookiecutter.project_slug}}"
 UNION = SKELETON / "requirements-dev.lock"
+PREFECT = SKELETON / "requirements-prefect.lock"
 FACTORS = tuple(catalogue.FOLDERS)
 PYTHON = "3.11"
 OVERRIDES = (
@@ -35,11 +38,14 @@ the chatbot does not use; there is no wheel of it for Macs with Intel processors
 
 
 def parts() -> dict[str, list[str]]:
-    """The requirements of each part: core, dev, every choice as `factor.choice`, its tools as `dev.factor.choice`."""
+    """The requirements of each part: core, prefect (all extras), dev, every choice as `factor.choice`, its tools as
+    `dev.factor.choice`."""
     context = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
     skeleton = (SKELETON / "pyproject.toml").read_text("utf-8")
     plain = tomllib.loads(re.sub(r"\{%.*?%\}|^.*\{\{ dependency \}\}.*$|\{\{.*?\}\}", "", skeleton, flags=re.M))
-    found = {"core": plain["project"]["dependencies"], "dev": plain["dependency-groups"]["dev"]}
+    project = plain["project"]
+    extras = [line for extra in project["optional-dependencies"].values() for line in extra]
+    found = {"core": project["dependencies"], "prefect": extras, "dev": plain["dependency-groups"]["dev"]}
     for factor in FACTORS:
         for choice in context[factor]:
             entry = context["_catalog"][factor][choice]
@@ -78,13 +84,15 @@ def annotated(lock: str, needed: dict[str, set[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def union() -> str:
-    """The annotated lock of everything that any combination can need."""
-    requirements = parts()
-    lock = compile([line for part in requirements.values() for line in part], "--generate-hashes")
+def locked(requirements: dict[str, list[str]], near: str = "") -> str:
+    """The annotated lock of these parts together; `near` is a lock whose versions are kept where they fit."""
+    everything = [line for part in requirements.values() for line in part]
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as pins:
-        pins.write(re.sub(r" \\$|^    --hash.*$|^ *#.*$", "", lock, flags=re.M))
-        pins.flush()
+        output = Path(pins.name)
+        output.write_text(near, "utf-8")
+        compile(everything, "--generate-hashes", "--output-file", pins.name)
+        lock = output.read_text("utf-8")
+        output.write_text(re.sub(r" \\$|^    --hash.*$|^ *#.*$", "", lock, flags=re.M), "utf-8")
         fixed = ("--constraints", pins.name, "--no-annotate")
         core = names(compile(requirements["core"], *fixed))
         needed = {"core": core}
@@ -99,8 +107,18 @@ def tools(group: str) -> str:
     return compile(project["dependency-groups"][group], "--generate-hashes", "--no-annotate")
 
 
-if __name__ == "__main__":
-    UNION.write_text(union(), "utf-8")
-    (ROOT / "requirements.lock").write_text(tools("dev"), "utf-8")
-    (ROOT / "requirements-site.lock").write_text(tools("site"), "utf-8")
+def main() -> None:
+    keep = "--keep" in sys.argv  # after a change of the requirements: the versions that are locked stay as they are
+    every = parts()
+    without = {part: lines for part, lines in every.items() if part != "prefect"}
+    UNION.write_text(locked(without, UNION.read_text("utf-8") if keep else ""), "utf-8")
+    runtime = {part: lines for part, lines in every.items() if not part.startswith("dev")}
+    PREFECT.write_text(locked(runtime, UNION.read_text("utf-8")), "utf-8")
+    if not keep:
+        (ROOT / "requirements.lock").write_text(tools("dev"), "utf-8")
+        (ROOT / "requirements-site.lock").write_text(tools("site"), "utf-8")
     print(f"{len(names(UNION.read_text('utf-8')))} packages locked for the chatbots of every combination")
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@
         print(record.source, record.metadata["year"])
 
 HAL's search API is Solr's: https://api.archives-ouvertes.fr/docs/search. Deep results are paged with a cursor, which
-the archive returns with each page and repeats on the last one.
+the archive returns with each page and repeats on the last one. A field may be a string or a list of strings.
 """
 
 from __future__ import annotations
@@ -12,50 +12,104 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
 
-from chatbot.domain import Metadata, Unavailable
+from chatbot.domain import Unavailable
+from chatbot.ingestion.records import Record
 from chatbot.text.reference import reference
 
 ROWS = 500
 """Records a page."""
 ATTEMPTS = 5
+RESTARTS = 3
+"""How often the listing begins again when its cursor has expired."""
 TIMEOUT = 30
 """Seconds."""
-LONGEST_PAUSE = 60
+PAUSE = 1.0
+"""Seconds until the first retry, and between two pages."""
+LONGEST_PAUSE = 900
 """Seconds, whatever the archive's Retry-After says."""
 BUSY = frozenset({429, 500, 502, 503, 504})
+EXPIRED = 400
+"""What Solr answers when it does not know a cursor any more."""
 
+IDENTITY = "halId_s,uri_s"
 FIELDS = (
-    "halId_s,title_s,abstract_s,authFullName_s,producedDateY_i,producedDate_tdate,docType_s,uri_s,labStructAcronym_s"
-    ",journalTitle_s,doiId_s"
+    f"{IDENTITY},title_s,abstract_s,authFullName_s,producedDateY_i,producedDate_tdate,docType_s,labStructAcronym_s,"
+    "journalTitle_s,doiId_s,licence_s,domain_s,language_s,fileMain_s,releasedDate_tdate,modifiedDate_tdate"
 )
+PREPRINTS = frozenset({"UNDEFINED", "PREPRINT", "PRESCONF", "OTHER"})
+"""HAL's document types of what has not been published elsewhere; UNDEFINED is its word for a preprint."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One publication. `text` is Markdown; where HAL has no abstract, it is the title with authors and year."""
-
-    source: str
-    name: str
-    text: str
-    metadata: Metadata
+class CursorExpired(Exception):
+    """The archive does not know the page's cursor any more."""
 
 
-async def harvest(hal_url: str, collection: str, pause: float = 1.0) -> AsyncIterator[Record]:
-    """All records of a collection. Unavailable when the archive does not answer; `pause` is the first retry's, in s."""
+class Hal:
+    """A collection as the harvest asks it; see `records.Source`."""
+
+    def __init__(self, url: str, collection: str, pause: float = PAUSE) -> None:
+        self._url, self._collection, self._pause = url, collection, pause
+
+    def changed(self, since: str) -> AsyncIterator[Record]:
+        return harvest(self._url, self._collection, self._pause, since)
+
+    async def present(self) -> set[str]:
+        listed = listing(self._url, self._collection, self._pause, "", IDENTITY)
+        return {_source(fields) async for fields in listed}
+
+
+async def harvest(hal_url: str, collection: str, pause: float = PAUSE, since: str = "") -> AsyncIterator[Record]:
+    """All records of a collection, or those changed at `since` or later. Unavailable when the archive does not answer.
+
+    `pause`: seconds until the first retry, and between two pages.
+    """
+    async for fields in listing(hal_url, collection, pause, since, FIELDS):
+        yield record(fields, collection)
+
+
+async def listing(
+    hal_url: str, collection: str, pause: float, since: str, names: str
+) -> AsyncIterator[Mapping[str, Any]]:
+    """The fields of each record, once, even when the cursor expires on the way. Raises as `harvest`."""
     url = f"{hal_url.rstrip('/')}/{collection}/"
-    cursor: str | None = "*"
+    seen = set[str]()
     async with httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=True) as client:
-        while cursor:
-            page = await _page(client, url, cursor, pause)
-            for fields in page["response"]["docs"]:
-                yield record(fields, collection)
-            following = page.get("nextCursorMark")
-            cursor = following if following != cursor and page["response"]["docs"] else None
+        for _ in range(RESTARTS):
+            try:
+                async for fields in _pages(client, url, pause, since, names):
+                    if fields["halId_s"] not in seen:
+                        seen.add(fields["halId_s"])
+                        yield fields
+            except CursorExpired:
+                continue
+            return
+    raise Unavailable("The HAL archive", "it forgot the listing's cursor each time; try again later.")
+
+
+async def _pages(
+    client: httpx2.AsyncClient, url: str, pause: float, since: str, names: str
+) -> AsyncIterator[Mapping[str, Any]]:
+    cursor: str | None = "*"
+    while cursor:
+        page = await _page(client, url, _query(cursor, since, names), pause)
+        for fields in page["response"]["docs"]:
+            yield fields
+        following = page.get("nextCursorMark")
+        cursor = following if following != cursor and page["response"]["docs"] else None
+        if cursor:
+            await asyncio.sleep(pause / 4)  # a guest does not hurry
+
+
+def _query(cursor: str, since: str, names: str) -> dict[str, str]:
+    # A cursor needs an order in which no two records are equal.
+    query = {"q": "*:*", "fl": names, "rows": str(ROWS), "sort": "docid asc", "cursorMark": cursor, "wt": "json"}
+    return {**query, "fq": f"modifiedDate_tdate:[{since} TO *]"} if since else query
 
 
 def record(fields: Mapping[str, Any], collection: str) -> Record:
@@ -64,34 +118,45 @@ def record(fields: Mapping[str, Any], collection: str) -> Record:
     abstracts = [text.strip() for text in _list(fields.get("abstract_s")) if text.strip()]
     authors = _list(fields.get("authFullName_s"))
     year = _year(fields)
-    metadata: dict[str, Any] = {"collection": collection, "type": str(fields.get("docType_s", "UNDEFINED"))}
-    if authors:
-        metadata["authors"] = authors
-    if year:
-        metadata["year"] = year
-    if laboratories := _list(fields.get("labStructAcronym_s")):
-        metadata["laboratories"] = laboratories
-    for key, name in (("journal", "journalTitle_s"), ("doi", "doiId_s")):
-        if value := _first(fields.get(name)):
-            metadata[key] = value
-    text = "\n\n".join((f"# {title}", *(abstracts or [reference(title, metadata) or title]))) + "\n"
-    return Record(_source(fields), f"{fields['halId_s']}.md", text, metadata)
+    kind = _first(fields.get("docType_s")) or "UNDEFINED"
+    known: dict[str, Any] = {
+        "authors": authors,
+        "year": year,
+        "laboratories": _list(fields.get("labStructAcronym_s")),
+        "journal": _first(fields.get("journalTitle_s")),
+        "doi": _first(fields.get("doiId_s")).lower(),
+        "licence": _first(fields.get("licence_s")),
+        "domains": _list(fields.get("domain_s")),
+        "languages": _list(fields.get("language_s")),
+    }
+    metadata = {"collection": collection, "type": kind, **{key: value for key, value in known.items() if value}}
+    return Record(
+        source=_source(fields),
+        name=f"{fields['halId_s']}.md",
+        text="\n\n".join((f"# {title}", *(abstracts or [reference(title, metadata) or title]))) + "\n",
+        metadata=metadata,
+        title=title,
+        modified=_first(fields.get("modifiedDate_tdate")),
+        is_published=kind not in PREPRINTS,
+        file=_first(fields.get("fileMain_s")),
+        released=_first(fields.get("releasedDate_tdate"))[:10],
+    )
 
 
-async def _page(client: httpx2.AsyncClient, url: str, cursor: str, pause: float) -> dict[str, Any]:
+async def _page(client: httpx2.AsyncClient, url: str, query: Mapping[str, str], pause: float) -> dict[str, Any]:
     """One page of results. An archive that is busy or down is asked again, each time after a longer pause."""
-    # A cursor needs an order in which no two records are equal.
-    query = {"q": "*:*", "fl": FIELDS, "rows": str(ROWS), "sort": "docid asc", "cursorMark": cursor, "wt": "json"}
     for attempt in range(ATTEMPTS):
         wait = pause * 2**attempt * random.uniform(0.5, 1)  # noqa: S311, jitter is no secret
         try:
-            response = await client.get(url, params=query)
+            response = await client.get(url, params=dict(query))
         except httpx2.TransportError:
             await asyncio.sleep(wait)
             continue
         if response.status_code in BUSY:
-            await asyncio.sleep(min(_retry_after(response) or wait, LONGEST_PAUSE))
+            await asyncio.sleep(min(retry_after(response) or wait, LONGEST_PAUSE))
             continue
+        if response.status_code == EXPIRED and query["cursorMark"] != "*":
+            raise CursorExpired
         return _results(response)
     raise Unavailable("The HAL archive", "try again later, or check HAL_URL.")
 
@@ -107,18 +172,25 @@ def _results(response: httpx2.Response) -> dict[str, Any]:
     raise Unavailable("The HAL archive", f"it gave no records (status {response.status_code}); check HAL_URL.")
 
 
-def _retry_after(response: httpx2.Response) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+def retry_after(response: httpx2.Response) -> float | None:
+    """Seconds that the server asks us to wait: it may name them, or a moment (RFC 9110, section 10.2.3)."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max((moment.astimezone(UTC) - datetime.now(UTC)).total_seconds(), 0)
 
 
 def _year(fields: Mapping[str, Any]) -> int | None:
-    year = str(fields.get("producedDateY_i") or fields.get("producedDate_tdate") or "")[:4]
+    year = (_first(fields.get("producedDateY_i")) or _first(fields.get("producedDate_tdate")))[:4]
     return int(year) if year.isdigit() else None
 
 
 def _source(fields: Mapping[str, Any]) -> str:
-    return str(fields.get("uri_s") or f"https://hal.science/{fields['halId_s']}")
+    return _first(fields.get("uri_s")) or f"https://hal.science/{fields['halId_s']}"
 
 
 def _list(value: Any) -> list[str]:

@@ -1,0 +1,37 @@
+"""`run purge`: what need not be kept any longer goes, and after a restore once more who was erased since that backup.
+
+A tombstone is the hash of a caller who was erased, and when. They are remembered for as long as backups are kept
+(BACKUP_DAYS); `--tombstones FILE` applies those that were saved elsewhere, since a backup does not know what came after
+it. Repeating it changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatbot.jobs import retention
+from chatbot.pipelines.pipeline import Figures, Options, Pipeline, Step, Watch
+from chatbot.storage.pipeline_runs import PipelineRuns
+from chatbot.storage.tombstones import Tombstones
+
+if TYPE_CHECKING:
+    from chatbot.bootstrap import Services
+
+
+async def erase_again(services: Services, options: Options, watch: Watch) -> Figures:
+    """First what was erased already: nobody waits for that longer than needed."""
+    tombstones = Tombstones(services.database, services.personal)
+    await tombstones.add(options.get("tombstones") or ())
+    return {"erased again": await tombstones.apply()}
+
+
+async def forget(services: Services, options: Options, watch: Watch) -> Figures:
+    """By age: conversations with their feedback, records of jobs and runs, counters."""
+    removed = dict(await retention.purge(services))
+    if days := services.settings.record_retention_days:
+        removed["records of jobs"] = await services.jobs.purge(days)
+        removed["records of runs"] = await PipelineRuns(services.database).purge(days)
+    return {**removed}
+
+
+PIPELINE = Pipeline("purge", (Step("erase again", erase_again), Step("forget", forget)))
