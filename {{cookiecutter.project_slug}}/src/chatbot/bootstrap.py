@@ -72,6 +72,7 @@ class Services:
     open_answers: OpenAnswers
     chat: ChatService
     personal: Personal
+    fetcher: Fetcher
 
     async def aclose(self) -> None:
         self.sandbox.close()
@@ -114,11 +115,10 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
     answerer = part("answerer", lambda: Answerer(retriever, model, s.passages, quoting))
     max_bytes = int(s.max_document_mb * 1_000_000)
     sandbox = part("sandbox", lambda: Sandbox(s.parse_memory_mb, s.parse_seconds, s.parse_drawing_seconds))
+    fetcher = part("fetcher", lambda: _fetcher(s, max_bytes))
     ingester = part(
         "ingester",
-        lambda: Ingester(
-            documents, index, s.chunk_chars, s.chunk_overlap, max_bytes, sandbox.parse, _fetcher(s, max_bytes)
-        ),
+        lambda: Ingester(documents, index, s.chunk_chars, s.chunk_overlap, max_bytes, sandbox.parse, fetcher),
     )
     keys = part("keys", lambda: ApiKeys(database))
     limits = part("limits", lambda: Limits(database, s.rate_limit_per_minute, s.daily_tokens))
@@ -151,6 +151,7 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         open_answers=part("open_answers", lambda: OpenAnswers(database)),
         chat=chat,
         personal=part("personal", lambda: Personal(database, conversations)),
+        fetcher=fetcher,
     )
 
 

@@ -22,7 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from chatbot import settings_files
+from chatbot import schedules, settings_files
 from chatbot.domain import InvalidConfiguration, Language, Scope
 
 POSTGRESQL = ("postgresql", "postgres")
@@ -87,6 +87,25 @@ class Settings(BaseSettings):
         default=86400, ge=0, le=2592000, description="Seconds a job waits for what is down before it is set aside"
     )
     job_attempts: int = Field(default=8, ge=1, le=100, description="Attempts before a job is set aside as dead")
+
+    # Pipelines
+    prefect_api_url: AnyHttpUrl | None = Field(
+        default=None, description="A Prefect server that runs the pipelines, e.g. http://prefect:4200/api; empty: none"
+    )
+    schedules: str = Field(
+        default="",
+        description="Without it: when the scheduler starts them, in UTC, e.g. harvest=0 3 * * *; report=0 6 * * 1",
+    )
+    full_text_licences: str = Field(
+        default="creativecommons.org,publicdomain,etalab",
+        description="Licences under which a harvest takes full texts: parts of their URLs; empty: never",
+    )
+    questions: str = Field(
+        default="questions.yaml", min_length=1, description="The file that `run benchmark` asks from"
+    )
+    benchmark_thresholds: str = Field(
+        default="", description="What fails a benchmark, e.g. nDCG@10>=0.6 seconds_p99<=5; empty: nothing"
+    )
 
     # Access
     anonymous_scopes: str = Field(
@@ -153,6 +172,12 @@ class Settings(BaseSettings):
     conversation_retention_days: int = Field(
         default=365, ge=0, le=36500, description="Days until an idle conversation is deleted; 0: never"
     )
+    record_retention_days: int = Field(
+        default=90, ge=0, le=36500, description="Days until records of ended jobs and pipelines are deleted; 0: never"
+    )
+    backup_days: int = Field(
+        default=30, ge=1, le=3650, description="Days that backups are kept, and so who was erased is remembered"
+    )
     privacy_contact: str = Field(default="", max_length=200, description="Whom the privacy notice names")
 
     model_config = SettingsConfigDict(
@@ -188,6 +213,13 @@ class Settings(BaseSettings):
     def _known_scopes(cls, value: str) -> str:
         if value != NOBODY and not set(words(value)) <= {*get_args(Scope)}:
             raise ValueError(f"should be some of {', '.join(get_args(Scope))}, or {NOBODY}")
+        return value
+
+    @field_validator("schedules")
+    @classmethod
+    def _cron(cls, value: str) -> str:
+        if value and (problem := schedules.problem(value)):
+            raise ValueError(problem)
         return value
 
     @field_validator("oidc_issuer")

@@ -13,7 +13,7 @@ from pathlib import Path
 from chatbot.settings import home
 
 LAYERS = (
-    ("domain", "deadline", "settings_files"),
+    ("domain", "deadline", "schedules", "settings_files"),
     ("text", "ports"),
     ("observability",),
     ("clients", "storage"),
@@ -22,7 +22,8 @@ LAYERS = (
     ("ingestion", "answering"),
     ("bootstrap",),
     ("runtime",),
-    ("jobs", "pipelines"),
+    ("jobs",),
+    ("pipelines",),
     ("web",),
     ("cli",),
     ("__main__",),

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
+from typing import TextIO
 
 import click
 
-from chatbot.cli.corpus import ingest_corpus, ingest_named
-from chatbot.cli.shared import as_json, counted, exit_if_failed, print_json, through_queue, with_services
-from chatbot.domain import ChatbotError
-
-if TYPE_CHECKING:
-    from chatbot.bootstrap import Services
-    from chatbot.jobs.batch import Outcome
+from chatbot.cli.corpus import ingest_corpus
+from chatbot.cli.pipelines import run_pipeline
+from chatbot.cli.shared import as_json, exit_if_failed, print_json, through_queue, with_services
 
 
 @click.group("run")
@@ -30,10 +25,7 @@ def migrate() -> None:
 
     Example: chatbot run migrate
     """
-    from chatbot import settings
-    from chatbot.runtime.migrate import migrate
-
-    asyncio.run(migrate(settings.load()))
+    run_pipeline("migrate", {}, ping=False)
 
 
 @run.command("ingest")
@@ -42,29 +34,27 @@ def migrate() -> None:
 @through_queue
 @as_json
 def run_ingest(prune: bool, if_empty: bool, through_queue: bool, as_json: bool) -> None:
-    """Ingest the corpus: the folder or the HAL collection that CORPUS names.
+    """Ingest the corpus: the folder or the archive that CORPUS names.
 
     Example: CORPUS=hal:CIRED chatbot run ingest --prune
     """
+    from chatbot import settings
+    from chatbot.pipelines.sources import is_harvested
+
+    loaded = settings.load()
+    if (loaded.prefect_api_url or is_harvested(loaded.corpus)) and not if_empty:
+        return run_pipeline("ingest", {"prune": prune, "through_queue": through_queue}, as_json)
     exit_if_failed(with_services(lambda services: ingest_corpus(services, prune, if_empty, through_queue, as_json)))
 
 
 @run.command()
-def index() -> None:
+@as_json
+def index(as_json: bool) -> None:
     """Rebuild the vector index for the configured EMBEDDINGS_MODEL, while the old one still answers.
 
     Example: EMBEDDINGS_MODEL=my-model chatbot run index
     """
-    from chatbot.ingestion.rebuild import rebuild
-
-    def report(done: int, total: int) -> None:
-        click.echo(f"{done} of {total} documents", err=True)
-
-    async def work(services: Services) -> str:
-        s = services
-        return await rebuild(s.index, s.indexes, s.embeddings, s.documents, s.vectors, report)
-
-    click.echo(f"The index {with_services(work)} is active.")
+    run_pipeline("index", {}, as_json)
 
 
 @run.command()
@@ -83,37 +73,66 @@ def reconcile(as_json: bool) -> None:
 
 
 @run.command()
-@click.argument("collection", required=False)
-@click.option("--prune", is_flag=True, help="Also remove records that the archive does not list any more.")
+@click.argument("corpus", required=False)
+@click.option("--prune", is_flag=True, hidden=True, help="No longer needed: what is gone is removed by itself.")
 @through_queue
 @as_json
-def harvest(collection: str | None, prune: bool, through_queue: bool, as_json: bool) -> None:
-    """Ingest a COLLECTION of the HAL open archive; default: the one that CORPUS names.
+def harvest(corpus: str | None, prune: bool, through_queue: bool, as_json: bool) -> None:
+    """Ingest what an archive has changed: a collection of HAL, or oai:URL, sitemap:URL, urls:FILE; default: CORPUS.
 
-    Example: chatbot run harvest CIRED
+    \b
+    Examples:
+      chatbot run harvest CIRED
+      chatbot run harvest oai:https://zenodo.org/oai2d#user-cired
     """
-    from chatbot.ingestion.corpus import HAL
-
-    async def work(services: Services) -> list[Outcome]:
-        corpus = f"{HAL}{collection}" if collection else services.settings.corpus
-        if not corpus.startswith(HAL):
-            raise ChatbotError("Which collection? Name it, as in `chatbot run harvest CIRED`, or set CORPUS=hal:CIRED.")
-        return await ingest_named(services, corpus, prune, through_queue, as_json)
-
-    exit_if_failed(with_services(work))
+    run_pipeline("harvest", {"corpus": corpus, "through_queue": through_queue}, as_json)
 
 
 @run.command()
+@click.option("--questions", type=click.Path(dir_okay=False), help="The file of questions; default: QUESTIONS.")
+@click.option("--beir", type=click.Path(file_okay=False), help="A data set in the BEIR layout, into an empty database.")
+@click.option("--threshold", "thresholds", multiple=True, help="What fails the run, e.g. nDCG@10>=0.6; repeatable.")
+@click.option("--against", type=click.Path(dir_okay=False), help="A file of variables: the other configuration.")
 @as_json
-def purge(as_json: bool) -> None:
-    """Delete old conversations, by CONVERSATION_RETENTION_DAYS, and old counters. The scheduler does it once a day.
+def benchmark(
+    questions: str | None, beir: str | None, thresholds: tuple[str, ...], against: str | None, as_json: bool
+) -> None:
+    """Measure ranking, answers and refusals on questions whose answers are known. Exit code 1 below a threshold.
 
-    Example: CONVERSATION_RETENTION_DAYS=90 chatbot run purge
+    \b
+    Examples:
+      chatbot run benchmark --questions questions.yaml --threshold "right>=0.8"
+      chatbot run benchmark --against lexical.env
     """
-    from chatbot.jobs.retention import purge
+    options = {"questions": questions, "beir": beir, "thresholds": list(thresholds), "against": against}
+    run_pipeline("benchmark", options, as_json)
 
-    async def work(services: Services) -> dict[str, int]:
-        return await purge(services.personal, services.limits, services.settings.conversation_retention_days)
 
-    removed = with_services(work)
-    print_json(removed) if as_json else click.echo(f"Removed: {counted(removed)}.")
+@run.command()
+@click.option("--folder", type=click.Path(file_okay=False), help="Where report.html and report.json go; default: here.")
+@click.option("--language", type=click.Choice(["en", "fr"]), help="Default: BOT_LANGUAGE.")
+@click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="How far back it looks.")
+@as_json
+def report(folder: str | None, language: str | None, days: int, as_json: bool) -> None:
+    """Write how the bot is used and how good it is: one HTML page, and the same as JSON. No personal data.
+
+    Example: chatbot run report --language fr --days 30
+    """
+    run_pipeline("report", {"folder": folder, "language": language, "days": days}, as_json)
+
+
+@run.command()
+@click.option("--tombstones", type=click.File(encoding="utf-8"), help="Those saved before a restore: erase them again.")
+@click.option("--save-tombstones", type=click.Path(dir_okay=False), help="Write who was erased, to keep with backups.")
+@as_json
+def purge(tombstones: TextIO | None, save_tombstones: str | None, as_json: bool) -> None:
+    """Delete what is older than the retention variables allow. The scheduler does it once a day.
+
+    \b
+    Examples:
+      CONVERSATION_RETENTION_DAYS=90 chatbot run purge
+      chatbot run purge --save-tombstones tombstones.txt     beside each backup
+      chatbot run purge --tombstones tombstones.txt          after a restore
+    """
+    lines = tombstones.read().splitlines() if tombstones else []
+    run_pipeline("purge", {"tombstones": lines, "save": save_tombstones}, as_json)

@@ -14,14 +14,19 @@ from chatbot.storage.personal import Personal
 Removed = dict[str, int]
 
 
-async def purge(personal: Personal, limits: Limits, days: int) -> Removed:
-    """How much of what was removed; conversations after so many days, or never where that is 0."""
+async def purge(personal: Personal, limits: Limits, days: int, backup_days: int = 1) -> Removed:
+    """How much of what was removed; conversations after so many days, or never where that is 0.
+
+    `backup_days`: for so long it is remembered who was erased.
+    """
     removed = await personal.purge(days) if days else {}
-    await personal.forget()
+    await personal.forget(backup_days)
     return {**removed, "counters": await limits.forget_old()}
 
 
-async def purge_daily(database: Database, personal: Personal, limits: Limits, days: int) -> Removed | None:
+async def purge_daily(
+    database: Database, personal: Personal, limits: Limits, days: int, backup_days: int = 1
+) -> Removed | None:
     """The same, once a day however many processes try; None for the others."""
     async with daily_lock(database, "purge") as mine:
-        return await purge(personal, limits, days) if mine else None
+        return await purge(personal, limits, days, backup_days) if mine else None

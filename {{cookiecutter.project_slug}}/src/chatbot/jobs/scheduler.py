@@ -4,7 +4,7 @@ Several at once do no harm.
 
 Due are new jobs whose sender met a broker that was down, jobs whose next attempt has come, jobs of workers that died,
 and jobs that the broker lost. Every ten minutes documents without a job get one; once a day what is old is dropped, and
-what there should be is compared with what there is.
+what there should be is compared with what there is. The pipelines of SCHEDULES are started when they are due.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from chatbot.domain import Unavailable
 from chatbot.ingestion.reconcile import Reconciler
 from chatbot.jobs.outbox import dispatch
 from chatbot.jobs.retention import purge_daily
+from chatbot.jobs.starter import Starter
 from chatbot.storage.daily_lock import daily_turn
 from chatbot.storage.database import Database
+from chatbot.storage.pipeline_runs import PipelineRuns
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
@@ -35,6 +37,9 @@ LOST_INTERVAL = 60.0
 UPKEEP_INTERVAL = 600.0
 """Seconds between two looks at what is kept, and whether a day has passed."""
 
+SCHEDULE_INTERVAL = 5.0
+"""Seconds between two looks at the schedules of the pipelines."""
+
 log = logging.getLogger(__name__)
 
 
@@ -42,7 +47,8 @@ async def schedule(services: Services, stop: asyncio.Event) -> None:
     """Work until `stop` is set; outages are waited out."""
     jobs, queue, database = services.jobs, services.queue, services.database
     reconciler, days = services.reconciler, services.settings.conversation_retention_days
-    purge = functools.partial(purge_daily, database, services.personal, services.limits, days)
+    backups = services.settings.backup_days
+    purge = functools.partial(purge_daily, database, services.personal, services.limits, days, backups)
     reconcile = functools.partial(reconcile_daily, database, reconciler)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_send(jobs, queue, stop))
@@ -50,6 +56,17 @@ async def schedule(services: Services, stop: asyncio.Event) -> None:
         tasks.create_task(_repeat("purge", UPKEEP_INTERVAL, purge, stop))
         tasks.create_task(_repeat("upkeep", UPKEEP_INTERVAL, functools.partial(_attend, reconciler), stop))
         tasks.create_task(_repeat("reconcile", UPKEEP_INTERVAL, reconcile, stop))
+        if services.settings.schedules and not services.settings.prefect_api_url:
+            tasks.create_task(_start(services, stop))
+
+
+async def _start(services: Services, stop: asyncio.Event) -> None:
+    """Start the pipelines of the schedules, and end them when this process is to end."""
+    starter = Starter(PipelineRuns(services.database), services.settings.schedules)
+    try:
+        await _repeat("pipelines", SCHEDULE_INTERVAL, starter.look, stop)
+    finally:
+        await starter.stop(services.settings.shutdown_grace / 2)
 
 
 async def reconcile_daily(database: Database, reconciler: Reconciler) -> Mapping[str, int]:

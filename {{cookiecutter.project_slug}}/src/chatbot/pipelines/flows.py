@@ -1,4 +1,4 @@
-"""The pipelines as Prefect flows: thin wrappers of their steps. prefect.yaml deploys them; nothing else imports Prefect.
+"""The pipelines as Prefect flows: thin wrappers of their steps, which prefect.yaml deploys.
 
 Each step is a task: retried after an outage, ended when it is stuck, with an artifact that shows how far it is. A flow
 run that was killed is started again as it is: the steps find what is done.
@@ -15,15 +15,15 @@ from typing import Any
 # Nobody hears of a run but the server that runs it. Prefect looks at this when it is imported.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
-from prefect import flow, task  # noqa: E402
-from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact  # noqa: E402
-from prefect.cache_policies import NO_CACHE  # noqa: E402
-from prefect.client.schemas.objects import State, TaskRun  # noqa: E402
-from prefect.tasks import Task, exponential_backoff  # noqa: E402
+from prefect import flow, task
+from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task, exponential_backoff
 
-from chatbot import settings  # noqa: E402
-from chatbot.domain import Unavailable  # noqa: E402
-from chatbot.pipelines.pipeline import Figures, Options, Step, Watch, conclude, opened, pipeline  # noqa: E402
+from chatbot import settings
+from chatbot.domain import Unavailable
+from chatbot.pipelines.pipeline import Figures, Options, Step, Watch, conclude, opened, pipeline
 
 SHOWN_EVERY = 2.0
 """Seconds between two updates of a progress artifact."""
@@ -68,9 +68,9 @@ async def report(folder: str | None = None, language: str | None = None, days: i
 
 
 @flow(name="purge")
-async def purge() -> Figures:
+async def purge(tombstones: Sequence[str] = (), save: str | None = None) -> Figures:
     """Delete what need not be kept any longer, and again who was erased."""
-    return await _run("purge", {})
+    return await _run("purge", {"tombstones": list(tombstones), "save": save})
 
 
 @flow(name="migrate")

@@ -18,8 +18,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from chatbot.domain import ChatbotError, Unavailable, UnreadableDocument
-from chatbot.ingestion.corpus import Item, Outcome
+from chatbot.ingestion.corpus import Item
 from chatbot.ingestion.records import Record, same_publication
+from chatbot.jobs.batch import Outcome
 from chatbot.pipelines import documents, sources
 from chatbot.pipelines.pipeline import Figures, Options, Pipeline, Step, Watch
 from chatbot.settings import Settings, words
@@ -166,9 +167,7 @@ def abstract(record: Record) -> Item:
     return Item(record.source, record.name, record.text.encode, record.metadata)
 
 
-async def _ingest(
-    services: Services, items: Sequence[Item], watch: Watch, options: Options
-) -> Mapping[str, Outcome]:
+async def _ingest(services: Services, items: Sequence[Item], watch: Watch, options: Options) -> Mapping[str, Outcome]:
     async def quiet(source: str, fraction: float) -> None:
         """The step counts records, not the parts of one."""
 

@@ -20,7 +20,8 @@ async def build(services: Services, options: Options, watch: Watch) -> Figures:
         reports.add(task)
         task.add_done_callback(reports.discard)
 
-    name = await rebuild(services, report)
+    s = services
+    name = await rebuild(s.index, s.indexes, s.embeddings, s.documents, s.vectors, report)
     await asyncio.gather(*reports)
     return {"index": name}
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chatbot import settings
 from chatbot.ingestion import corpus
+from chatbot.jobs.batch import Outcome
 from chatbot.pipelines import documents, harvest, sources
 from chatbot.pipelines.pipeline import Figures, Options, Pipeline, Step, Watch
 
@@ -23,7 +24,7 @@ async def ingest(services: Services, options: Options, watch: Watch) -> Figures:
         return figures
     folder = settings.home() / name
     collected = corpus.files([folder], settings.home())
-    outcomes, total = [], max(len(collected.items), 1)
+    outcomes, total = list[Outcome](), max(len(collected.items), 1)
 
     async def within(source: str, fraction: float) -> None:
         await watch(source, (len(outcomes) + fraction) / total)
@@ -34,7 +35,7 @@ async def ingest(services: Services, options: Options, watch: Watch) -> Figures:
     figures = {"corpus": name, **documents.counted(outcomes), "skipped": len(collected.skipped)}
     if options.get("prune"):
         belongs = corpus.below([corpus.source_of(folder, settings.home())])
-        gone = await corpus.missing(services, belongs, {item.source for item in collected.items})
+        gone = await corpus.missing(services.documents, belongs, {item.source for item in collected.items})
         figures["removed"] = sum([await documents.remove(services, each.source) for each in gone])
     return figures
 

@@ -1,4 +1,4 @@
-"""`run migrate`: the database, the vector index and the queue come to this release; once, however many start at once."""
+"""`run migrate`: the database, the vector index and the queue come to this release, however many start at once."""
 
 from __future__ import annotations
 

@@ -16,14 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from chatbot.domain import ChatbotError
 from chatbot.storage.pipeline_runs import PipelineRuns
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
     from chatbot.settings import Settings
-
-NAMES = ("harvest", "ingest", "index", "benchmark", "report", "purge", "migrate")
-"""Each is a module beside this one, with its `PIPELINE`."""
 
 Figures = dict[str, Any]
 """What a step did, by name: numbers, texts and lists of them, as JSON has them."""
@@ -55,7 +53,7 @@ class Pipeline:
 
 
 def pipeline(name: str) -> Pipeline:
-    """One of NAMES; its module is imported now."""
+    """The `PIPELINE` of the module of that name beside this one, which is imported now."""
     found: Pipeline = importlib.import_module(f"chatbot.pipelines.{name}").PIPELINE
     return found
 
@@ -73,11 +71,22 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
 
 
 async def run(services: Services, pipeline: Pipeline, options: Options, watch: Watch) -> Figures:
-    """Run the steps in this process, one after the other. Raises what they raise."""
-    started, figures = datetime.now(UTC), Figures()
+    """Run the steps in this process, one after the other. Raises what they raise; ChatbotError when it runs already."""
+    if not pipeline.is_recorded:
+        return await _steps(services, pipeline, options, watch)
+    async with PipelineRuns(services.database).alone(pipeline.name) as alone:
+        if not alone:
+            raise ChatbotError(f"`run {pipeline.name}` is running already: wait for its end.")
+        started = datetime.now(UTC)
+        figures = await _steps(services, pipeline, options, watch)
+        await conclude(services, pipeline, started, figures)
+        return figures
+
+
+async def _steps(services: Services, pipeline: Pipeline, options: Options, watch: Watch) -> Figures:
+    figures = Figures()
     for step in pipeline.steps:
         figures |= await step.do(services, {**options, **figures}, watch)
-    await conclude(services, pipeline, started, figures)
     return figures
 
 

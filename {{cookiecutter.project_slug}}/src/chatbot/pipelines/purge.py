@@ -7,6 +7,8 @@ it. Repeating it changes nothing.
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatbot.jobs import retention
@@ -20,15 +22,21 @@ if TYPE_CHECKING:
 
 async def erase_again(services: Services, options: Options, watch: Watch) -> Figures:
     """First what was erased already: nobody waits for that longer than needed."""
-    tombstones = Tombstones(services.database, services.personal)
+    tombstones = Tombstones(services.database)
     await tombstones.add(options.get("tombstones") or ())
-    return {"erased again": await tombstones.apply()}
+    again = await tombstones.apply()
+    if save := options.get("save"):
+        text = "".join(f"{line}\n" for line in await tombstones.lines())
+        await asyncio.to_thread(Path(save).write_text, text, "utf-8")
+    return {"erased again": again}
 
 
 async def forget(services: Services, options: Options, watch: Watch) -> Figures:
     """By age: conversations with their feedback, records of jobs and runs, counters."""
-    removed = dict(await retention.purge(services))
-    if days := services.settings.record_retention_days:
+    settings = services.settings
+    days, backups = settings.conversation_retention_days, settings.backup_days
+    removed = dict(await retention.purge(services.personal, services.limits, days, backups))
+    if days := settings.record_retention_days:
         removed["records of jobs"] = await services.jobs.purge(days)
         removed["records of runs"] = await PipelineRuns(services.database).purge(days)
     return {**removed}

@@ -1,8 +1,8 @@
 """What was harvested from each archive, and what became of it, in PostgreSQL: so that a harvest can stop at any point.
 
-    await harvests.keep("hal:CIRED", source, record)      # True: it is new, or not as it was
-    for each in await harvests.due("hal:CIRED", limit=8): …
-    await harvests.done("hal:CIRED", source)
+await harvests.keep("hal:CIRED", source, record)      # True: it is new, or not as it was
+for each in await harvests.due("hal:CIRED", limit=8): …
+await harvests.done("hal:CIRED", source)
 """
 
 from __future__ import annotations

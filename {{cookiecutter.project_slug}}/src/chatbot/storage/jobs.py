@@ -104,6 +104,11 @@ WHERE state = 'queued' AND sent_at < now() - interval '{LOST_AFTER} seconds' AND
 """
 
 
+PURGE = """
+DELETE FROM jobs WHERE state IN ('succeeded', 'failed', 'dead') AND updated_at < now() - %(days)s * interval '1 day'
+"""
+
+
 class Jobs:
     """`lease` and `outage_budget` in seconds: see JOB_LEASE and JOB_OUTAGE_BUDGET."""
 
@@ -122,6 +127,11 @@ class Jobs:
         found = made or await self.find(request.idempotency_key or "")
         assert found
         return found
+
+    async def purge(self, days: int) -> int:
+        """Remove the records of jobs that ended so many days ago."""
+        async with self._database.transaction() as connection:
+            return (await connection.execute(PURGE, {"days": days})).rowcount
 
     async def get(self, id: str) -> Job | None:
         return _job(await self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = %(id)s", {"id": id}))

@@ -26,7 +26,7 @@ REMEMBER = f"""
 INSERT INTO erasures (caller, erased_at) VALUES ({CALLER}, clock_timestamp())
 ON CONFLICT (caller) DO UPDATE SET erased_at = excluded.erased_at
 """
-FORGET = "DELETE FROM erasures WHERE erased_at < now() - interval '1 day'"
+FORGET = "DELETE FROM erasures WHERE erased_at < now() - %(days)s * interval '1 day'"
 AGREE = """
 INSERT INTO consents (caller_id, analytics) VALUES (%(caller)s, %(analytics)s)
 ON CONFLICT (caller_id) DO UPDATE SET analytics = excluded.analytics, updated_at = now()
@@ -73,14 +73,18 @@ class Personal:
     async def agree(self, caller_id: str, analytics: bool) -> None:
         await self._database.rows(AGREE, {"caller": caller_id, "analytics": analytics})
 
-    async def forget(self) -> None:
-        """Who was erased, once no answer of theirs can be under way any more."""
-        await self._database.rows(FORGET)
+    async def forget(self, days: int = 1) -> None:
+        """Who was erased so many days ago, at least one: no answer of theirs can be under way, and no backup is older.
+
+        And which answers were being written by processes that are gone.
+        """
+        async with self._database.transaction() as connection:
+            await connection.execute(FORGET, {"days": max(days, 1)})
+            await connection.execute(PURGE_OPEN_ANSWERS)
 
     async def purge(self, days: int) -> dict[str, int]:
         """Remove conversations without a new answer for so many days, and what their callers agreed to."""
         async with self._database.transaction() as connection:
-            await connection.execute(PURGE_OPEN_ANSWERS)
             conversations = await connection.execute(PURGE_CONVERSATIONS, {"days": days})
             consents = await connection.execute(PURGE_CONSENTS, {"days": days})
         return {"conversations": conversations.rowcount, "consents": consents.rowcount}

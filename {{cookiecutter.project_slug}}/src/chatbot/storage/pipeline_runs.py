@@ -5,7 +5,8 @@ Figures are numbers and names of the project's own: no question, no caller, noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,7 @@ ORDER BY finished_at DESC, id DESC LIMIT %(limit)s
 CLAIM = """
 INSERT INTO schedule_ticks (pipeline, tick) VALUES (%(pipeline)s, %(tick)s) ON CONFLICT DO NOTHING RETURNING tick
 """
+LOCK = "SELECT pg_try_advisory_xact_lock(hashtext(%(name)s)) AS free"
 OLD = "now() - %(days)s * interval '1 day'"
 PURGE = f"DELETE FROM pipeline_runs WHERE finished_at < {OLD} AND pipeline <> 'benchmark'"
 PURGE_TICKS = f"DELETE FROM schedule_ticks WHERE tick < {OLD}"
@@ -53,6 +55,13 @@ class PipelineRuns:
     async def claim(self, pipeline: str, tick: datetime) -> bool:
         """Whether this process may start the pipeline at this tick of its schedule: nobody else did."""
         return await self._database.row(CLAIM, {"pipeline": pipeline, "tick": tick}) is not None
+
+    @asynccontextmanager
+    async def alone(self, pipeline: str) -> AsyncIterator[bool]:
+        """Whether no other process runs this pipeline. The lock goes with the connection, however the process ends."""
+        async with self._database.transaction() as connection:
+            row = await (await connection.execute(LOCK, {"name": f"pipeline {pipeline}"})).fetchone()
+            yield bool(row and row["free"])
 
     async def purge(self, days: int) -> int:
         """Remove the records of old runs, and of old ticks; the history of benchmarks stays."""
