@@ -3,14 +3,7 @@
 python -m benchmarks.questions questions.yaml docs papers/ hal.json       the half that was not tuned on
 python -m benchmarks.questions questions.yaml docs --half tuning --show   the other half, with what went wrong
 
-The file is a YAML list. A question is `must_refuse: true`, or has what a right answer holds:
-
-- question: Who wrote “CFD Python”?
-  expected_documents: [10.21105.jose.00021.pdf]     ends of the sources of which one is cited
-  expected_words: [Barba, Forsyth]                  all of them in the answer; "ten|10" is either
-  page: 1                                           the page of such a citation; optional
-- question: And when?
-  after: [Who wrote “CFD Python”?]                  what was asked before it, in order
+The file is as chatbot/pipelines/questions.py has it, which also judges the answers.
 
 A folder or file is ingested as `chatbot ingest` does, a .json file as an answer of HAL's search API. The index is kept
 in .services/benchmarks/questions (--fresh makes it anew), embeddings are kept beside it.
@@ -28,55 +21,33 @@ import os
 import shutil
 import sys
 import time
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, median
-from typing import Any, Literal
+from statistics import median
+from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.progress import track
 
 from benchmarks.beir import EMBEDDINGS, WORK, connected
 from chatbot.answering.answer import Done
 from chatbot.bootstrap import Services
-from chatbot.domain import Answer, Citation, Turn
+from chatbot.domain import Answer, ChatbotError, Citation, Turn
 from chatbot.ingestion import corpus
 from chatbot.ingestion.hal import record
 from chatbot.jobs import batch
+from chatbot.pipelines.questions import VERDICTS, Asked, Verdict, holds, judge, load
 from chatbot.text.analysis import detect_language
 from services import start
 
-Verdict = Literal["right", "partly", "wrong", "refused rightly", "refused wrongly", "answered wrongly"]
-VERDICTS: tuple[Verdict, ...] = (
-    "right",
-    "partly",
-    "wrong",
-    "refused wrongly",
-    "refused rightly",
-    "answered wrongly",
-)
 HALVES = ("tuning", "reporting")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One question of the file and how it is judged."""
-
-    question: str
-    after: Sequence[str] = ()
-    expected_documents: Sequence[str] = ()
-    expected_words: Sequence[str] = ()
-    page: int | None = None
-    must_refuse: bool = False
-
-    @property
-    def half(self) -> str:
-        """By a digest of the text, so that adding questions moves none from one half to the other."""
-        return HALVES[hashlib.sha256(self.question.encode()).digest()[0] % 2]
+def half(asked: Asked) -> str:
+    """By a digest of the text, so that adding questions moves none from one half to the other."""
+    return HALVES[hashlib.sha256(asked.question.encode()).digest()[0] % 2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,48 +62,6 @@ class Judged:
     """…and those of them from an expected document with one of the expected words."""
     across: bool
     """Whether the question's language is another than that of the document that answers it."""
-
-
-def load(path: Path) -> list[Asked]:
-    """The questions of a file. Ends the program with a sentence when one of them cannot be judged."""
-    asked = [Asked(**entry) for entry in yaml.safe_load(path.read_text("utf-8"))]
-    for each in asked:
-        if each.must_refuse == bool(each.expected_words):
-            sys.exit(f"{path}: “{each.question}” needs either expected_words or must_refuse.")
-    repeated = [text for text, times in Counter((a.question, *a.after) for a in asked).items() if times > 1]
-    if repeated:
-        sys.exit(f"{path}: “{repeated[0][0]}” is there twice.")
-    return asked
-
-
-def judge(asked: Asked, answer: Answer, sources: Mapping[str, str]) -> Verdict:
-    """Right: all expected words, and a citation of an expected document (on the page, if one is given). Partly: half
-    of that. `sources` is the source of each cited document by its id."""
-    if asked.must_refuse:
-        return "answered wrongly" if answer.grounded else "refused rightly"
-    if not answer.grounded:
-        return "refused wrongly"
-    share = mean(holds(answer.text, words) for words in asked.expected_words)
-    cited = [c for c in answer.citations if _expected(asked, sources.get(c.document_id, c.source))]
-    on_page = not asked.page or any(citation.page == asked.page for citation in cited)
-    if share == 1 and cited and on_page:
-        return "right"
-    return "partly" if (cited and share >= 0.5) or share == 1 else "wrong"
-
-
-def holds(text: str, words: str) -> bool:
-    """Whether one of the alternatives stands in the text, whatever the case, accents and blanks."""
-    plain = _plain(text)
-    return any(_plain(alternative) in plain for alternative in words.split("|"))
-
-
-def _expected(asked: Asked, source: str) -> bool:
-    return any(source.endswith(end) for end in asked.expected_documents)
-
-
-def _plain(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.replace("’", "'").replace("\u2060", ""))
-    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).casefold().split())
 
 
 async def ingest(services: Services, paths: Sequence[str], console: Console) -> None:
@@ -182,7 +111,7 @@ async def measure(services: Services, questions: Sequence[Asked], console: Conso
 
 def _to_the_point(asked: Asked, citation: Citation) -> bool:
     words = any(holds(citation.quote, words) for words in asked.expected_words)
-    return _expected(asked, citation.source) and words
+    return asked.expects(citation.source) and words
 
 
 async def _across(services: Services, asked: Asked) -> bool:
@@ -190,7 +119,7 @@ async def _across(services: Services, asked: Asked) -> bool:
     if asked.must_refuse:
         return False
     async for document in corpus.every_document(services.documents):
-        if _expected(asked, document.source):
+        if asked.expects(document.source):
             return document.language != spoken
     return False
 
@@ -224,7 +153,7 @@ def show(judged: Iterable[Judged], console: Console) -> None:
 
 
 async def run(options: argparse.Namespace, values: Mapping[str, str], console: Console) -> list[Judged]:
-    questions = [each for each in load(options.questions) if each.half == options.half]
+    questions = [each for each in load(options.questions) if half(each) == options.half]
     services = await connected(values, EMBEDDINGS)
     try:
         await ingest(services, options.corpus, console)
@@ -249,8 +178,11 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True, width=160)
-    with start(folder, os.environ) as urls:
-        judged = asyncio.run(run(options, {name.lower(): url for name, url in urls.items()}, console))
+    try:
+        with start(folder, os.environ) as urls:
+            judged = asyncio.run(run(options, {name.lower(): url for name, url in urls.items()}, console))
+    except ChatbotError as error:
+        sys.exit(str(error))
     if options.show:
         show(judged, console)
     figures = report(judged)

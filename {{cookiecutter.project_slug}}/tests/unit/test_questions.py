@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.questions import Asked, holds, judge, load
-from chatbot.domain import Answer, Citation
+from benchmarks.questions import half
+from chatbot.domain import Answer, Citation, InvalidConfiguration
+from chatbot.pipelines.questions import Asked, holds, judge, load
 
 ASKED = Asked("Who built it?", expected_documents=["b.md"], expected_words=["Marie|Mary", "1921"], page=2)
 
@@ -42,14 +43,14 @@ def test_accents_case_and_blanks_do_not_matter() -> None:
 
 
 def test_a_question_stays_in_its_half() -> None:
-    halves = [Asked(f"Question {n}?").half for n in range(200)]
+    halves = [half(Asked(f"Question {n}?")) for n in range(200)]
     assert 70 < halves.count("tuning") < 130
-    assert halves == [Asked(f"Question {n}?", after=["x"]).half for n in range(200)]
+    assert halves == [half(Asked(f"Question {n}?", after=["x"])) for n in range(200)]
 
 
 @pytest.mark.parametrize("text", ["- question: Who?", '- {question: "Who?", must_refuse: true, expected_words: [x]}'])
 def test_a_question_that_cannot_be_judged_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "questions.yaml"
     file.write_text(text)
-    with pytest.raises(SystemExit, match=r"Who\?"):
+    with pytest.raises(InvalidConfiguration, match=r"Who\?"):
         load(file)
