@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import re
 import subprocess
 
 import kubernetes_validate
@@ -40,7 +42,7 @@ def validated(text):
 
 
 def test_kubernetes_manifests_are_valid(project):
-    for name in ("base/chatbot.yaml", "with-services/services.yaml"):
+    for name in ("base/chatbot.yaml", "with-services/services.yaml", "prefect/worker.yaml"):
         validated(project.read(f"deploy/kubernetes/{name}"))
 
 
@@ -98,6 +100,36 @@ def test_kubernetes_asks_web_whether_it_is_ready_and_alive(base):
     assert web["terminationGracePeriodSeconds"] > 25  # SHUTDOWN_GRACE
     allowed = manifests["PodDisruptionBudget", "web"]["maxUnavailable"]
     assert manifests["Deployment", "web"]["replicas"] > allowed == 1
+def test_the_jobs_of_the_kubernetes_work_pool_are_valid(bake):
+    """Prefect fills the template's variables in; what is left away has no default."""
+    template = json.loads(bake().read("deploy/prefect/kubernetes-pool.json"))
+    defaults = {name: about.get("default") for name, about in template["variables"]["properties"].items()}
+    given = {"name": "harvest", "namespace": "bot", "labels": {}, "annotations": {}, "command": ["prefect"], "env": []}
+    manifest = filled(template["job_configuration"]["job_manifest"], {**defaults, **given})
+    kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+    pod = manifest["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["containers"][0]["envFrom"] == [{"secretRef": {"name": "chatbot"}}]
+
+
+def filled(part, values):
+    """As Prefect does it: `{{ name }}` alone becomes the value itself, and what has none is left out."""
+    if isinstance(part, dict):
+        found = {key: filled(value, values) for key, value in part.items()}
+        return {key: value for key, value in found.items() if value is not None}
+    if isinstance(part, list):
+        return [filled(value, values) for value in part]
+    if isinstance(part, str) and (match := re.fullmatch(r"\{\{ (\w+) \}\}", part)):
+        return values.get(match[1])
+    return re.sub(r"\{\{ (\w+) \}\}", lambda found: str(values[found[1]]), part) if isinstance(part, str) else part
+
+
+def test_prefect_deploys_each_pipeline_to_both_pools(project):
+    text = yaml.safe_load(project.read("prefect.yaml"))
+    deployed = {(each["work_pool"]["name"], each["entrypoint"].rpartition(":")[2]) for each in text["deployments"]}
+    names = {"harvest", "ingest", "index", "benchmark", "report", "purge", "migrate"}
+    assert deployed == {(pool, name) for pool in ("process-pool", "kubernetes-pool") for name in names}
+    assert all(each["concurrency_limit"]["limit"] == 1 for each in text["deployments"])
 
 
 @pytest.mark.parametrize("overlay", ["base", "with-services"])

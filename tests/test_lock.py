@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 UNION = (SKELETON / "requirements-dev.lock").read_text("utf-8")
+PREFECT = (SKELETON / "requirements-prefect.lock").read_text("utf-8")
 PROBE = Path(__file__).with_name("probe.py")
 
 
@@ -48,11 +49,24 @@ def test_every_dependency_is_bounded_above(project):
 
 
 def test_every_package_is_hashed_and_none_names_a_host(project):
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-prefect.lock"):
         lock = project.read(name)
         assert "://" not in lock
         for block in re.split(r"^(?=[a-z0-9])", lock, flags=re.M)[1:]:
             assert "--hash=sha256:" in block, block.splitlines()[0]
+
+
+def test_prefect_has_a_lock_of_its_own(project):
+    """It is complete for the pipelines, within the ranges, and nothing that serves users holds Prefect."""
+    extras = project.pyproject()["project"]["optional-dependencies"]
+    wanted = [*requirements(project), *(Requirement(line) for lines in extras.values() for line in lines)]
+    locked = pins(project.read("requirements-prefect.lock"))
+    for requirement in wanted:
+        versions = locked[canonicalize_name(requirement.name)]
+        assert all(requirement.specifier.contains(v) for v in versions), requirement
+    assert "prefect" not in pins(project.read("requirements.lock")) | pins(project.read("requirements-dev.lock"))
+    assert locked.items() <= pins(PREFECT).items()
+    assert "pytest" not in locked
 
 
 def test_the_runtime_lock_is_the_dev_lock_without_the_tools(project):
