@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from chatbot.domain import Unavailable
 from chatbot.ingestion.corpus import Item
 from chatbot.jobs import batch, worker
 from chatbot.jobs.batch import Outcome
+from chatbot.jobs.outbox import dispatch
 from chatbot.pipelines.pipeline import Watch
 from chatbot.storage.documents import document_id
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
+
+SENT_EVERY = 1.0
+"""Seconds between two looks for jobs to send."""
 
 
 async def ingest(
@@ -31,6 +36,7 @@ async def ingest(
         async for outcome in batch.ingest(jobs, ingester, items, watch):
             yield outcome
         return
+    await services.index.ready()  # every job would wait for a mistake to be mended, and say nothing here
     async with _working(services):
         async for outcome in batch.enqueue(services.documents, jobs, services.queue, ingester, items, watch):
             yield outcome
@@ -38,13 +44,22 @@ async def ingest(
 
 @asynccontextmanager
 async def _working(services: Services) -> AsyncIterator[None]:
+    """Do a worker's part, and a scheduler's: what is to be tried again has to be sent again."""
     stop = asyncio.Event()
-    working = asyncio.create_task(worker.work(services, stop))
+    tasks = [asyncio.create_task(worker.work(services, stop)), asyncio.create_task(_sending(services, stop))]
     try:
         yield
     finally:
         stop.set()
-        await working
+        await asyncio.gather(*tasks)
+
+
+async def _sending(services: Services, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        with suppress(Unavailable):
+            await dispatch(services.jobs, services.queue)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), SENT_EVERY)
 
 
 async def remove(services: Services, source: str) -> bool:
