@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -327,5 +328,9 @@ def test_no_process_that_serves_imports_prefect(module: str) -> None:
 
 
 def test_only_the_flows_import_prefect() -> None:
-    importing = [path.name for path in (home() / "src").rglob("*.py") if "prefect import" in path.read_text("utf-8")]
+    importing = [
+        path.name
+        for path in (home() / "src").rglob("*.py")
+        if re.search(r"^\s*(from|import) prefect", path.read_text("utf-8"), re.M)
+    ]
     assert set(importing) <= {"flows.py", "with_prefect.py"}

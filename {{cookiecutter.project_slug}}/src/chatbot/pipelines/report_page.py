@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import pygal
-from pygal.style import Style
+
+# Importing it puts a finder of plugins among Python's own, of a kind that newer Pythons warn of or do not ask.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 WORDS = Path(__file__).with_name("report.words.json")
 QUALITY = ("nDCG@10", "right", "citation precision", "refusal recall")
@@ -80,7 +84,7 @@ def _bars_of(values: Mapping[str, float], lying: bool = False) -> str:
     names = [name if len(name) <= 32 else name[:31] + "…" for name in values]
     chart.x_labels = names[::-1] if lying else names
     chart.add("", [*values.values()][::-1] if lying else [*values.values()])
-    return str(chart.render())
+    return _svg(chart)
 
 
 def _bars(labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
@@ -101,11 +105,11 @@ def _drawn(kind: Any, labels: Sequence[str], series: Mapping[str, Sequence[float
     chart.show_minor_x_labels = False
     for name, values in series.items():
         chart.add(name, values)
-    return str(chart.render())
+    return _svg(chart)
 
 
 def _chart(kind: Any, number: int, lying: bool, **options: Any) -> Any:
-    style = Style(
+    style = pygal.style.Style(
         background="transparent",
         plot_background="transparent",
         foreground="var(--ink)",
@@ -125,6 +129,11 @@ def _chart(kind: Any, number: int, lying: bool, **options: Any) -> Any:
         height=max(160, 26 * number + 60) if lying else 300,
         **options,
     )
+
+
+def _svg(chart: Any) -> str:
+    """Without the script that pygal writes for its tooltips: the page needs none, and may forbid them."""
+    return re.sub(r"<script.*?</script>", "", str(chart.render()), flags=re.S)
 
 
 def _table(rows: Sequence[tuple[str, int]]) -> str:
