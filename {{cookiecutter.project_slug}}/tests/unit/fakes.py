@@ -463,6 +463,7 @@ def fake_services(answerer: FakeAnswerer | None = None, model: FakeModel | None 
         open_answers=FakeOpenAnswers(conversations),
         personal=FakePersonal(conversations),
         chat=ChatService(answerer, model, conversations),
+        fetcher=FakeResource(),
     )
 
 
