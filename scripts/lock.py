@@ -3,8 +3,9 @@
 the skeleton's requirements-dev.lock   every choice of every factor, universal and hashed. The last line of each package
                                        says who needs it (`# for: core, queue.redis`); the post-generation hook keeps
                                        what was chosen.
-the skeleton's requirements-prefect.lock   the same for what runs the pipelines: the runtime with the extras. Prefect has
-                                       ceilings that the rest need not bow to, so it is resolved apart, near the first.
+the skeleton's requirements-prefect.lock   the same for what runs the pipelines: the runtime with the extras. Prefect
+                                       has ceilings that the rest need not bow to, so it is resolved apart, near the
+                                       first.
 requirements.lock                      the tools of this repository itself, from pyproject.toml.
 requirements-site.lock                 what builds its site, which nothing else needs.
 
