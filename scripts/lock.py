@@ -6,6 +6,8 @@ the skeleton's requirements-dev.lock   every choice of every factor, universal a
 the skeleton's requirements-prefect.lock   the same for what runs the pipelines: the runtime with the extras. Prefect
                                        has ceilings that the rest need not bow to, so it is resolved apart, near the
                                        first.
+the skeleton's deploy/prefect/server.lock   Prefect's server, from the server.in beside it: it needs an older FastAPI
+                                       than the chatbot, and so an environment of its own.
 requirements.lock                      the tools of this repository itself, from pyproject.toml.
 requirements-site.lock                 what builds its site, which nothing else needs.
 
@@ -29,6 +31,7 @@ ROOT = Path(__file__).parents[1]
 SKELETON = ROOT / "{{cookiecutter.project_slug}}"
 UNION = SKELETON / "requirements-dev.lock"
 PREFECT = SKELETON / "requirements-prefect.lock"
+SERVER = SKELETON / "deploy" / "prefect" / "server.lock"
 FACTORS = tuple(catalogue.FOLDERS)
 PYTHON = "3.11"
 OVERRIDES = (
@@ -108,6 +111,11 @@ def tools(group: str) -> str:
     return compile(project["dependency-groups"][group], "--generate-hashes", "--no-annotate")
 
 
+def server() -> str:
+    wanted = re.sub(r" *#.*", "", SERVER.with_suffix(".in").read_text("utf-8")).split()
+    return compile(wanted, "--generate-hashes", "--no-annotate")
+
+
 def main() -> None:
     keep = "--keep" in sys.argv  # after a change of the requirements: the versions that are locked stay as they are
     every = parts()
@@ -116,6 +124,7 @@ def main() -> None:
     runtime = {part: lines for part, lines in every.items() if not part.startswith("dev")}
     PREFECT.write_text(locked(runtime, UNION.read_text("utf-8")), "utf-8")
     if not keep:
+        SERVER.write_text(server(), "utf-8")
         (ROOT / "requirements.lock").write_text(tools("dev"), "utf-8")
         (ROOT / "requirements-site.lock").write_text(tools("site"), "utf-8")
     print(f"{len(names(UNION.read_text('utf-8')))} packages locked for the chatbots of every combination")

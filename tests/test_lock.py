@@ -49,7 +49,8 @@ def test_every_dependency_is_bounded_above(project):
 
 
 def test_every_package_is_hashed_and_none_names_a_host(project):
-    for name in ("requirements.lock", "requirements-dev.lock", "requirements-prefect.lock"):
+    locks = ("requirements.lock", "requirements-dev.lock", "requirements-prefect.lock", "deploy/prefect/server.lock")
+    for name in locks:
         lock = project.read(name)
         assert "://" not in lock
         for block in re.split(r"^(?=[a-z0-9])", lock, flags=re.M)[1:]:
@@ -67,6 +68,16 @@ def test_prefect_has_a_lock_of_its_own(project):
     assert "prefect" not in pins(project.read("requirements.lock")) | pins(project.read("requirements-dev.lock"))
     assert locked.items() <= pins(PREFECT).items()
     assert "pytest" not in locked
+
+
+def test_the_prefect_server_has_another_beside_it():
+    """Of the same version, and with the FastAPI that it starts with."""
+    locked = pins((SKELETON / "deploy" / "prefect" / "server.lock").read_text("utf-8"))
+    asked = (SKELETON / "deploy" / "prefect" / "server.in").read_text("utf-8")
+    for line in re.findall(r"^[a-z][^ #]+", asked, flags=re.M):
+        requirement = Requirement(line)
+        assert all(requirement.specifier.contains(version) for version in locked[requirement.name]), line
+    assert locked["prefect"] == pins(PREFECT)["prefect"]
 
 
 def test_the_runtime_lock_is_the_dev_lock_without_the_tools(project):
