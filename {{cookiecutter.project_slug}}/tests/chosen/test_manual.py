@@ -45,7 +45,7 @@ def parse(command: click.Command, words: list[str]) -> None:
 
 @pytest.mark.parametrize(("page", "words"), commands("chatbot"))
 def test_each_chatbot_command_is_understood(page: str, words: str) -> None:
-    split = shlex.split(words.replace("…", "x").replace("COMMAND", "web"))
+    split = shlex.split(words.replace("…", "x").replace("COMMAND", "web").replace("run NAME", "run index"))
     # Exit: --help was asked for. The others: a command that is only named, such as `chatbot ingest`.
     with suppress(click.exceptions.Exit, click.exceptions.NoArgsIsHelpError, click.MissingParameter):
         parse(main, split)

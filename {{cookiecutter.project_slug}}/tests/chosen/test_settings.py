@@ -37,7 +37,9 @@ def test_every_bad_variable_is_named_and_no_value_is_shown(monkeypatch: pytest.M
 
 def test_they_import_no_adapter_and_no_logic() -> None:
     code = "import sys, chatbot.settings; print(*(name for name in sys.modules if name.startswith('chatbot.')))"
-    assert {name.split(".")[1] for name in python(code).split()} == {"domain", "settings", "settings_files"}
+    assert {name.split(".")[1] for name in python(code).split()} == {
+        *("domain", "schedules", "settings", "settings_files"),
+    }
 
 
 def test_nothing_but_attached_resources_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
+from chatbot.bootstrap import bootstrap
 from chatbot.domain import Feedback, NotFound
 from chatbot.jobs.retention import purge_daily
+from chatbot.settings import Settings
 from chatbot.storage.conversations import Conversations
 from chatbot.storage.database import Database
-from chatbot.storage.limits import Limits, Subject
+from chatbot.storage.limits import Subject
 from chatbot.storage.personal import PAGE, Personal
 from tests.conformance.test_conversations import ALICE, BOB, message
 
@@ -127,20 +130,22 @@ async def test_an_answer_makes_a_conversation_young_again(
 
 
 async def test_of_many_schedulers_one_purges_and_only_once_a_day(
-    conversations: Conversations, personal: Personal, database: Database
+    conversations: Conversations, personal: Personal, settings: Settings, database: Database
 ) -> None:
     await fill(conversations, personal, ALICE, "old")
     await age(database, 31, "old")
-    limits, nobody = Limits(database, 1, 1), cast(Any, None)
-    await limits.settle(await limits.reserve([Subject(ALICE)], 1), 5)
+    days = {"conversation_retention_days": 30, "record_retention_days": 0, "daily_tokens": 9}
+    services = bootstrap(settings.model_copy(update=days))
+    await services.limits.settle(await services.limits.reserve([Subject(ALICE)], 1), 5)
     await database.rows("UPDATE token_spending SET day = day - 1")
-    done = await asyncio.gather(*[purge_daily(database, personal, limits, 30) for _ in range(4)])
+    done = await asyncio.gather(*[purge_daily(services) for _ in range(4)])
     assert [each for each in done if each is not None] == [{"conversations": 1, "consents": 1, "counters": 1}]
-    assert await purge_daily(database, personal, limits, 30) is None
+    assert await purge_daily(services) is None
     await database.rows("UPDATE daily_tasks SET done_at = now() - interval '25 hours'")
     with pytest.raises(AttributeError):
-        await purge_daily(database, nobody, limits, 30)
-    assert await purge_daily(database, personal, limits, 30) == {"conversations": 0, "consents": 0, "counters": 0}
+        await purge_daily(replace(services, personal=cast(Any, None)))
+    assert await purge_daily(services) == {"conversations": 0, "consents": 0, "counters": 0}
+    await services.aclose()
 
 
 async def test_every_table_of_callers_is_erased(personal: Personal, database: Database) -> None:

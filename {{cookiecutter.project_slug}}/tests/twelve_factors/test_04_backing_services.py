@@ -17,6 +17,7 @@ SHARED = {
     *("pydantic", "pydantic-settings", "click", "rich"),  # types, settings, the terminal
     *("psycopg", "psycopg-pool", "sqlalchemy", "alembic"),  # PostgreSQL, which is always there
     *("pypdfium2", "selectolax", "tinycss2"),  # PDF and HTML: one file reads the text, one finds what is hidden
+    *("lxml", "pyyaml"),  # formats that documents have, and lists of pages or questions
     *("numpy", "httpx2", "prometheus-client", "opentelemetry-api", "opentelemetry-sdk"),
 }
 """What the bot is written in. Every other package is a way to something outside, and one file speaks to it."""

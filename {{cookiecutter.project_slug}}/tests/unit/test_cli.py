@@ -334,23 +334,6 @@ def test_a_user_is_erased_when_that_is_confirmed(kept: FakeConversations) -> Non
     assert not kept.rows
 
 
-def test_a_purge_says_what_it_removed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def purge(days: int) -> dict[str, int]:
-        return {"conversations": days}
-
-    async def forget_old() -> int:
-        return 7
-
-    async def forget() -> None: ...
-
-    world.personal, world.limits = SimpleNamespace(purge=purge, forget=forget), SimpleNamespace(forget_old=forget_old)
-    assert run("run", "purge").stdout == "Removed: 365 conversations, 7 counters.\n"
-    assert json.loads(run("run", "purge", "--json").stdout) == {"conversations": 365, "counters": 7}
-    monkeypatch.setenv("CONVERSATION_RETENTION_DAYS", "0")
-    assert run("run", "purge").stdout == "Removed: 7 counters.\n"
-    assert run("run", "purge", "everything").exit_code == 2
-
-
 # Keys -----------------------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from pathlib import Path
 
 import click
 
@@ -122,10 +122,10 @@ def report(folder: str | None, language: str | None, days: int, as_json: bool) -
 
 
 @run.command()
-@click.option("--tombstones", type=click.File(encoding="utf-8"), help="Those saved before a restore: erase them again.")
+@click.option("--tombstones", type=click.Path(dir_okay=False), help="Those saved before a restore: erase them again.")
 @click.option("--save-tombstones", type=click.Path(dir_okay=False), help="Write who was erased, to keep with backups.")
 @as_json
-def purge(tombstones: TextIO | None, save_tombstones: str | None, as_json: bool) -> None:
+def purge(tombstones: str | None, save_tombstones: str | None, as_json: bool) -> None:
     """Delete what is older than the retention variables allow. The scheduler does it once a day.
 
     \b
@@ -134,5 +134,14 @@ def purge(tombstones: TextIO | None, save_tombstones: str | None, as_json: bool)
       chatbot run purge --save-tombstones tombstones.txt     beside each backup
       chatbot run purge --tombstones tombstones.txt          after a restore
     """
-    lines = tombstones.read().splitlines() if tombstones else []
+    lines = _lines(tombstones) if tombstones else []
     run_pipeline("purge", {"tombstones": lines, "save": save_tombstones}, as_json)
+
+
+def _lines(path: str) -> list[str]:
+    from chatbot.domain import ChatbotError
+
+    try:
+        return Path(path).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise ChatbotError(f"{path}: no such file that `run purge --save-tombstones` wrote.") from None

@@ -45,11 +45,9 @@ log = logging.getLogger(__name__)
 
 async def schedule(services: Services, stop: asyncio.Event) -> None:
     """Work until `stop` is set; outages are waited out."""
-    jobs, queue, database = services.jobs, services.queue, services.database
-    reconciler, days = services.reconciler, services.settings.conversation_retention_days
-    backups = services.settings.backup_days
-    purge = functools.partial(purge_daily, database, services.personal, services.limits, days, backups)
-    reconcile = functools.partial(reconcile_daily, database, reconciler)
+    jobs, queue, reconciler = services.jobs, services.queue, services.reconciler
+    purge = functools.partial(purge_daily, services)
+    reconcile = functools.partial(reconcile_daily, services.database, reconciler)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_send(jobs, queue, stop))
         tasks.create_task(_repeat("lost jobs", LOST_INTERVAL, functools.partial(_recover_lost, jobs, queue), stop))

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from chatbot.jobs import retention
 from chatbot.pipelines.pipeline import Figures, Options, Pipeline, Step, Watch
-from chatbot.storage.pipeline_runs import PipelineRuns
 from chatbot.storage.tombstones import Tombstones
 
 if TYPE_CHECKING:
@@ -33,13 +32,7 @@ async def erase_again(services: Services, options: Options, watch: Watch) -> Fig
 
 async def forget(services: Services, options: Options, watch: Watch) -> Figures:
     """By age: conversations with their feedback, records of jobs and runs, counters."""
-    settings = services.settings
-    days, backups = settings.conversation_retention_days, settings.backup_days
-    removed = dict(await retention.purge(services.personal, services.limits, days, backups))
-    if days := settings.record_retention_days:
-        removed["records of jobs"] = await services.jobs.purge(days)
-        removed["records of runs"] = await PipelineRuns(services.database).purge(days)
-    return {**removed}
+    return {**await retention.purge(services)}
 
 
 PIPELINE = Pipeline("purge", (Step("erase again", erase_again), Step("forget", forget)))
