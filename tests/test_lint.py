@@ -100,6 +100,8 @@ def test_kubernetes_asks_web_whether_it_is_ready_and_alive(base):
     assert web["terminationGracePeriodSeconds"] > 25  # SHUTDOWN_GRACE
     allowed = manifests["PodDisruptionBudget", "web"]["maxUnavailable"]
     assert manifests["Deployment", "web"]["replicas"] > allowed == 1
+
+
 def test_the_jobs_of_the_kubernetes_work_pool_are_valid(bake):
     """Prefect fills the template's variables in; what is left away has no default."""
     template = json.loads(bake().read("deploy/prefect/kubernetes-pool.json"))
