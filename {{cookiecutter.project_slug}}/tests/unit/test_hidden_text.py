@@ -52,6 +52,8 @@ def test_pdf(way: str) -> None:
         "BT 0.7 g /F1 9 Tf 50 700 Td ({}) Tj ET",
         "/Pattern cs /Paper scn 40 690 500 30 re f BT 0 g /F1 11 Tf 50 700 Td ({}) Tj ET",
         "BT 0 g /F1 11 Tf 50 700 Td ({}) Tj ET BT 0 g /F1 11 Tf 50.3 700 Td ({}) Tj ET",
+        "BT 1 g /F1 11 Tf 50 700 Td ({}) Tj ET BT 0 g /F1 11 Tf 50 700 Td ({}) Tj ET",
+        "BT 1 g /F1 11 Tf 51 699 Td ({}) Tj ET BT 0 g /F1 11 Tf 50 700 Td ({}) Tj ET",
         "q 0 0 0 rg 48 698 500 14 re f Q BT 1 1 0 rg /F1 8 Tf 50 700 Td ({}) Tj ET",
     ],
 )

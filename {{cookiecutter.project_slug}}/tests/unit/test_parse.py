@@ -69,7 +69,8 @@ def test_pdf_keeps_pages_and_joins_lines() -> None:
 
 def test_pdf_keeps_a_running_header_once_and_no_page_number() -> None:
     pages = [
-        ["Journal of Things", f"Only page {word} says this.", str(n)] for n, word in enumerate(("one", "two", "six"))
+        ["Journal of Things", "", f"Only page {word} says this.", "", str(n)]
+        for n, word in enumerate(("one", "two", "six"))
     ]
     parsed = parse(pdf(*pages), "a.pdf")
     assert [section.text for section in parsed.sections] == [

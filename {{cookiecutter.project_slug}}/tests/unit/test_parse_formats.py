@@ -354,6 +354,17 @@ make run
     assert parsed.reading.notes == ("chapter2 is a file of its own, and not in it",)
 
 
+def test_macros_with_arguments_and_definitions_take_no_text_with_them() -> None:
+    source = r"""\documentclass{article}\def\foo#1{foo of #1}\newcommand\rate[2][five]{#1 in #2}\let\old\section
+\begin{document}\foo{stone}, \rate[six]{ten}, \rate{ten}. \let\x=y Kept before {a group}.
+\def\z{no}{\bf Kept} after. \newcommand\q{no}{\it Kept} too.
+\begin{theorem}[Euler] It holds.\end{theorem}\end{document}"""
+    text = parse(source.encode(), "a.tex").sections[0].text
+    assert text.split("\n\n") == [
+        "foo of stone, six in ten, five in ten. Kept before a group. Kept after. Kept too.", "Euler", "It holds.",
+    ]  # fmt: skip
+
+
 # Damaged, and scans ---------------------------------------------------------------------------------------------------
 
 

@@ -169,6 +169,23 @@ def test_a_header_is_kept_once_and_does_not_break_a_sentence() -> None:
     assert f"{full} River is high enough for it." in " ".join(texts)
 
 
+def test_what_each_page_says_below_its_heading_is_text_and_no_running_line() -> None:
+    """Forms and minutes say the same on every page; what stands between them and the edge is another each time."""
+    said = ["The board met in the town hall at eight.", "All of its members were there in time."]
+    pages = [
+        at(72, 810, "Minutes of the society") + lines([f"Meeting of {month}", *said])
+        for month in ("May", "June", "July")
+    ]
+    parsed = read(*pages)
+    assert text_of(parsed).count(" ".join(said)) == 3
+    assert parsed.reading.left_out == {"repeated lines": 8}
+
+
+@pytest.mark.parametrize("author", ["anonymous", "(anonymous)", "unknown"])
+def test_a_name_that_a_program_made_up_is_no_author(author: str) -> None:
+    assert "authors" not in read(lines(["A charter", "Pencils only."]), author=author, title=author).metadata
+
+
 def test_two_pages_are_not_enough_for_a_running_line() -> None:
     pages = [lines(["Payment is due in May.", f"Text {word}."]) for word in ("one", "two")]
     assert text_of(read(*pages)).count("Payment is due in May.") == 2

@@ -34,6 +34,22 @@ def test_french_of_dos_is_read() -> None:
     assert decode("Le café élève à Noël, reçu, où".encode("cp850"))[0] == "Le café élève à Noël, reçu, où"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("utf-32", FRENCH),
+        ("euc_jp", "図書館は午前九時に開きます。日曜日は休みです。"),
+        ("iso2022_jp", "図書館は午前九時に開きます。"),
+        ("cp1255", "הספרייה נפתחת בתשע בבוקר ונסגרת בערב. ביום ראשון היא סגורה."),
+        ("iso8859_2", "Příliš žluťoučký kůň úpěl ďábelské ódy. Knihovna je zavřená."),
+        ("cp949", "도서관은 아침 아홉 시에 문을 엽니다. 일요일은 쉽니다."),
+        ("big5", "圖書館每天上午九點開門，星期日休息。請帶上您的借書證。"),
+    ],
+)
+def test_a_short_text_is_told_from_its_bytes(encoding: str, text: str) -> None:
+    assert decode(text.encode(encoding))[0] == text
+
+
 @pytest.mark.parametrize("encoding", SENTENCES)
 def test_other_languages_are_told_from_their_bytes(encoding: str) -> None:
     assert decode(SENTENCES[encoding].encode(encoding))[0] == SENTENCES[encoding]

@@ -31,7 +31,13 @@ TABLES = ("tabular", "tabularx", "longtable", "tabulary", "array", "tabu", "tblr
 UNSEEN = ("comment", "tikzpicture", "pgfpicture")
 COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*?(?:\n[ \t]*|$)")
 FALSE = re.compile(r"\\iffalse\b.*?\\fi\b", re.DOTALL)
-DEFINITION = re.compile(r"\\(?:re)?newcommand\*?\s*\{?\\([A-Za-z]+)\}?\s*(?:\[(\d)\])?(\[[^\]]*\])?\s*(?=\{)")
+DEFINITION = re.compile(
+    r"\\(?:newcommand|renewcommand|providecommand|DeclareMathOperator|DeclareRobustCommand)\*?\s*\{?\\([A-Za-z]+)\}?"
+    r"\s*(?:\[(\d)\])?(?:\[([^\]]*)\])?\s*(?=\{)|\\[egx]?def\s*\\([A-Za-z]+)\s*((?:#\d)*)\s*(?=\{)"
+)
+LET = re.compile(r"\s*\\[A-Za-z@]+\s*=?\s*(?:\\[A-Za-z@]+|\S)")
+MACRO = re.compile(r"\s*\\[A-Za-z@]+")
+TITLED = ("theorem", "lemma", "definition", "proposition", "corollary", "example", "remark", "proof", "exercise")
 TOKEN = re.compile(
     r"\\begin\s*\{(?P<begin>[A-Za-z]+)\*?\}|\\end\s*\{(?P<end>[A-Za-z]+)\*?\}|\\(?P<macro>[A-Za-z]+)\*?[ \t]*"
     r"|\\(?P<sign>[^A-Za-z])|(?P<math>\$\$?)|(?P<brace>[{}])|(?P<text>[^\\${}]+)",
@@ -82,7 +88,8 @@ class _Reader:
         self._words: list[str] = []
         self._notes: list[str] = []
         self._bullet = ""
-        self._macros: dict[str, tuple[int, str]] = {}
+        self._macros: dict[str, tuple[int, str | None, str]] = {}
+        """By name: how many arguments it has, the first one's value where it may be left out, and the text."""
         self._expansions = 0
         self.authors: list[str] = []
         self.date = ""
@@ -104,7 +111,8 @@ class _Reader:
     def _define(self) -> None:
         for found in DEFINITION.finditer(self._source):
             self._at = found.end()
-            self._macros[found[1]] = (int(found[2] or 0), self._argument())
+            count = int(found[2] or 0) if found[1] else len(found[5]) // 2
+            self._macros[found[1] or found[4]] = (count, found[3], self._argument())
 
     def _describe(self, name: str, text: str) -> None:
         if name == "author":
@@ -204,8 +212,13 @@ class _Reader:
                 self._flush()
         elif name in self._macros and self._expansions < MOST_EXPANSIONS:
             self._expand(*self._macros[name])
-        elif name in ("newcommand", "def", "let"):
-            self._skip_definition()
+        elif name in ("newcommand", "renewcommand", "providecommand", "DeclareMathOperator", "DeclareRobustCommand"):
+            self._skip_command()
+        elif name in ("def", "edef", "gdef", "xdef"):
+            self._at = max(self._source.find("{", self._at), self._at)
+            self._argument()
+        elif name == "let":
+            self._at = found.end() if (found := LET.match(self._source, self._at)) else self._at
         elif name in DROPPED:
             self._options()
             for _ in range(DROPPED[name]):
@@ -214,22 +227,26 @@ class _Reader:
         elif self._next() == "[":
             self._options()
 
-    def _expand(self, count: int, body: str) -> None:
+    def _expand(self, count: int, default: str | None, body: str) -> None:
         self._expansions += 1
         for number in range(1, count + 1):
-            body = body.replace(f"#{number}", self._argument())
+            is_optional = number == 1 and default is not None
+            value = (self._options() or default or "") if is_optional else self._argument()
+            body = body.replace(f"#{number}", value)
         if len(body) < 100_000:
-            self._source = f"{body} {self._source[self._at :]}" if body else self._source[self._at :]
+            after = self._source[self._at :]
+            is_open = (count == 0 and after[:1].isalnum()) or re.search(r"\\[A-Za-z]+$", body)
+            self._source = f"{body} {after}" if body and is_open else body + after
             self._at = 0
 
-    def _skip_definition(self) -> None:
-        while self._at < len(self._source) and self._source[self._at] != "{":
-            self._at += 1
-        self._argument()
-        self._options()
-        self._options()
+    def _skip_command(self) -> None:
         if self._next() == "{":
             self._argument()
+        elif found := MACRO.match(self._source, self._at):
+            self._at = found.end()
+        self._options()
+        self._options()
+        self._argument()
 
     def _begin(self, name: str) -> None:
         self._flush()
@@ -244,7 +261,8 @@ class _Reader:
         elif name in TABLES:
             self._table(self._until_end(name))
         elif self._next() == "[":
-            self._options()
+            title = self._options()
+            self._outline.add(title if name in TITLED else "")
         if name in ("thebibliography", "minipage", "multicols", "wrapfigure") and self._next() == "{":
             self._argument()
 

@@ -33,7 +33,7 @@ hphantom vphantom selectlanguage graphicspath theoremstyle raisebox scalebox cli
 linespread geometry
 """
 TWO_ARGUMENTS = """
-setlength addtolength setcounter addtocounter fontsize rule renewcommand providecommand newtheorem resizebox multicolumn
+setlength addtolength setcounter addtocounter fontsize rule newtheorem resizebox multicolumn
 multirow
 """
 DROPPED = {

@@ -114,7 +114,7 @@ def _page(pdf: PdfDocument, index: int) -> Page:
         draws_unread = not everything.strip() and any(each.mode not in UNPAINTED for each in seen.texts)
         is_meaningless = draws_unread or text.is_meaningless()
         if seen.hidden:
-            put_away(seen.hidden)
+            put_away(text.without_shadows(seen))
             text.close()
             text = TextPage(page.raw)
         if is_meaningless:

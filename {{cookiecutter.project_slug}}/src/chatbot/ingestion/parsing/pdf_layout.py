@@ -15,6 +15,10 @@ EDGE = 3
 """Lines at the top and at the bottom of a page that may be running headers or footers."""
 SAME_PLACE = 4.0
 """Points by which a running line moves from page to page."""
+GAP, WIDE = 1.6, 1.3
+"""How much wider than a line is high, and than the usual distance of two, the gap between running lines and text is."""
+ROW = 3
+"""Points within which lines stand in one row."""
 RUNNING = 3
 """Pages, at least, that have the same line in the same place; and a quarter of all."""
 PAGE_LABEL = re.compile(
@@ -93,8 +97,9 @@ class Running:
         self._numbers, self._first, self._lines = set[int](), set[int](), set[int]()
         places: dict[str, list[tuple[int, Line]]] = defaultdict(list)
         labels: dict[int, list[tuple[int, Line]]] = defaultdict(list)
-        for page, lines in enumerate(pages):
-            for line in _edges(lines):
+        edges = [_edges(lines) for lines in pages]
+        for page, lines in enumerate(edges):
+            for line in lines:
                 if PAGE_LABEL.fullmatch(line.text):
                     labels[page - _number(line.text)].append((page, line))
                 places[line.text].append((page, line))
@@ -102,11 +107,33 @@ class Running:
             if len({page for page, _ in same}) > 1:
                 self._numbers |= {id(line) for _, line in same}
         enough = max(RUNNING, len(pages) / 4)
-        for same in places.values():
-            for group in _by_place(same):
-                if len({page for page, _ in group}) >= enough:
-                    self._first.add(id(group[0][1]))
-                    self._lines |= {id(line) for _, line in group[1:]}
+        groups = [group for same in places.values() for group in _by_place(same)]
+        shared = [group for group in groups if len({page for page, _ in group}) >= enough]
+        outermost = self._outermost(pages, {id(line) for group in shared for _, line in group})
+        for group in shared:
+            running = [line for _, line in group if id(line) in outermost]
+            self._first |= {id(line) for line in running[:1]}
+            self._lines |= {id(line) for line in running[1:]}
+
+    def _outermost(self, pages: Sequence[Sequence[Line]], shared: set[int]) -> set[int]:
+        """Of the lines that pages share, those with no other between them and the edge of the page, and a gap before
+        the rest: what stands below a heading or close to other lines is text, though every page may have it."""
+        found: set[int] = set()
+        for lines in pages:
+            rows = _rows(lines)
+            heights = sorted(rows)
+            usual = [after - before for before, after in pairwise(heights)]
+            gap = max(GAP * median([line.top - line.bottom for line in lines] or [0]) / ROW,
+                      WIDE * median(usual) if len(usual) > 2 * EDGE else 0)  # fmt: skip
+            for numbers in (heights, heights[::-1]):
+                outer = []
+                for row, inner in zip(numbers[:EDGE], [*numbers[1:], None], strict=False):
+                    if not any(id(line) in shared | self._numbers for line in rows[row]):
+                        break
+                    outer += rows[row]
+                    if inner is None or abs(inner - row) >= gap:
+                        found |= {id(line) for line in outer}
+        return found
 
     def is_number(self, line: Line) -> bool:
         return id(line) in self._numbers
@@ -121,9 +148,17 @@ class Running:
 
 def _edges(lines: Sequence[Line]) -> list[Line]:
     """The lines of the three highest and the three lowest rows."""
-    rows = sorted({round(line.middle / 3) for line in lines})
-    outer = {*rows[:EDGE], *rows[-EDGE:]}
-    return [line for line in lines if round(line.middle / 3) in outer]
+    rows = _rows(lines)
+    outer = {*sorted(rows)[:EDGE], *sorted(rows)[-EDGE:]}
+    return [line for row, found in rows.items() if row in outer for line in found]
+
+
+def _rows(lines: Sequence[Line]) -> dict[int, list[Line]]:
+    """The lines by their height, of which those of one row have the same."""
+    rows: dict[int, list[Line]] = defaultdict(list)
+    for line in lines:
+        rows[round(line.middle / ROW)].append(line)
+    return rows
 
 
 def _by_place(same: Iterable[tuple[int, Line]]) -> Iterator[list[tuple[int, Line]]]:

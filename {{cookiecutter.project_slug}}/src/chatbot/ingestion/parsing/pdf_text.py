@@ -16,7 +16,7 @@ from typing import Any
 import pypdfium2.raw as pdfium
 
 from chatbot.ingestion.parsing.pdf_look import Look
-from chatbot.ingestion.parsing.pdf_objects import Box
+from chatbot.ingestion.parsing.pdf_objects import Box, Text
 
 BREAK = re.compile("\r\n|[\r\n]|\ufffe|\x02")
 HYPHENS = ("\ufffe", "\x02")
@@ -35,6 +35,8 @@ SMALLER = 0.9
 """Size of a superscript beside that of its line."""
 GAP = 12.0
 """Points between two pieces of a line from which they may be in two columns."""
+SHADOW = 3.0
+"""Points by which a shadow lies beside its text."""
 MEANINGLESS = 0.5
 """Share of characters that are none, from which a page's fonts do not say what their glyphs mean."""
 SAMPLE = 150
@@ -100,6 +102,16 @@ class TextPage:
 
     def _is_unmapped(self, index: int) -> bool:
         return bool(pdfium.FPDFText_HasUnicodeMapError(self._page, index) == 1)
+
+    def without_shadows(self, look: Look) -> list[Text]:
+        """The hidden objects but those that are drawn once more in their place, as shadows and bold letters are: of
+        the same text at the same place pdfium keeps the first alone, and the one that is seen has none."""
+        hidden = {id(text) for text in look.hidden}
+        again = [text.box for text in look.texts if id(text) not in hidden and not self._has_text(text)]
+        return [text for text in look.hidden if not any(_coincide(text.box, box) for box in again)]
+
+    def _has_text(self, text: Text) -> bool:
+        return bool(pdfium.FPDFTextObj_GetText(text.item, self._page, None, 0) > 2)
 
     def lines(self, look: Look) -> list[Line]:
         letters = list(self._letters)
@@ -231,6 +243,10 @@ class TextPage:
         sizes = [pdfium.FPDFText_GetFontSize(self._page, at) for at in (index, base)]
         is_lower = one[3] - one[1] <= 0.85 * (other[3] - other[1]) and self.text[base].isalnum()
         return sizes[0] <= SMALLER * sizes[1] or is_lower
+
+
+def _coincide(one: Box, other: Box) -> bool:
+    return all(abs(a - b) <= SHADOW for a, b in zip(one, other, strict=True))
 
 
 def _is_no_character(letter: str) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NO_TITLE = re.compile(
     r"(?:microsoft\s+\w+|wordperfect|openoffice\S*|libreoffice|pages|untitled|unnamed|sans[ -]?(?:titre|nom)|unbenannt"
-    r"|document|doc|title|titre|slide|diapositive|layout|powerpoint|présentation|presentation|book|scan|image|print|new"
+    r"|\(?(?:anonymous|unspecified|unknown)\)?|document|doc|title|titre|slide|diapositive|layout|powerpoint|présentation|presentation|book|scan|image|print|new"
     r"|nouveau|template|modèle|about:blank|null|none)[\s_-]*(?:[-\d(_].*|presentation|powerpoint|document)?"
     r"|.*\.(?:docx?|dotx?|pdf|indd|qxd|qxp|tex|dvi|ps|pptx?|xlsx?|odt|rtf|pub|exe|tmp|txt|html?|cdr|ai|wpd|p65|fm|pmd)"
     r"|(?:microsoft\s+\w+|\w+)\s+-\s+\S*\.\w{2,4}|https?://.*|file:.*|[A-Za-z]:\\.*|/.*/.*|[^A-Za-zÀ-ɏ]*|\S*_\S*|\S*\d\S*",
@@ -67,7 +67,8 @@ def title_of(given: str, lines: Sequence[Line]) -> str:
 
 def describe(properties: dict[str, str], lines: Sequence[Line], title: str) -> Metadata:
     first_page = "\n".join(line.text for line in lines)
-    authors = several(properties.get("Author", "")) or []
+    author = properties.get("Author", "")
+    authors = [] if NO_TITLE.fullmatch(author.strip()) else several(author) or []
     found = description(authors)
     return description(
         found.get("authors", ()) or _authors(lines, title),  # type: ignore[arg-type]

@@ -11,7 +11,13 @@ from chatbot.ingestion.parsing.outline import Outline, clean, paragraphs
 
 TITLE = re.compile(r"\A\s*(\S[^\n]{0,298})\n[ \t]*\n(?=\s*\S)")
 """A first line of its own, above a blank line."""
-BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 DECLARED = re.compile(
     rb"""<\?xml[^>]{0,200}?\sencoding\s*=\s*["']([\w.:-]+)|<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""",
     re.IGNORECASE,
@@ -37,6 +43,21 @@ WESTERN = frozenset("éèêëàâäáãåçùûüúîïíìôöòóõœæñßø�
 FREQUENT = frozenset("éèàêçùôîûëïœâäöüßñáíóú’«»€")
 WESTERN_PAGES = ("cp1252", "mac_roman", "cp850")
 """Windows, the old Mac, DOS."""
+ISO_2022 = re.compile(rb"\x1b\$[@B(]")
+"""What switches to Japanese."""
+KANA = re.compile("[\u3041-\u30fa]")
+MOST_KANA = 0.2
+"""Share of a Japanese text that is no Chinese characters, at least."""
+HEBREW = re.compile(rb"[\xe0-\xfa]")
+NOT_HEBREW = re.compile(rb"[\xc0-\xdf\xfb-\xff]|[A-Za-z][\xe0-\xfa]|[\xe0-\xfa][A-Za-z]")
+"""Letters of Windows-1251 that Hebrew has not, capitals and the commonest of the Russian vowels; and Latin words."""
+LEAST = 12
+"""Letters from which one script is told from another."""
+ODD = re.compile(
+    r"(?<=[^\W\d_])[^\w\s'’.,:;!?()\[\]/–—-](?=[^\W\d_])|(?<=[^\W\d_])[¹²³¼½¾](?=\w)|(?<=\w)[¹²³¼½¾](?=[^\W\d_])"
+)
+"""A sign in the midst of a word: it is one of another code page's letters."""
+CENTRAL_EUROPEAN = ("iso8859_2", "cp1250")
 MOSTLY = 0.95
 MOSTLY_LATIN = 0.6
 
@@ -65,7 +86,11 @@ def decode(content: bytes, declared: str = "") -> tuple[str, str]:
             return content.decode(encoding, errors="replace"), "utf-8" if encoding == "utf-8-sig" else encoding
     if wide := utf_16(content):
         return content.decode(wide, errors="replace"), wide
-    for encoding in ("utf-8" if b"\x1b" not in content[:SAMPLE] else "", _known(declared), _own_declaration(content)):
+    for encoding in (
+        "iso2022_jp" if ISO_2022.search(content[:SAMPLE]) else "utf-8",
+        _known(declared),
+        _own_declaration(content),
+    ):
         if encoding and (text := _strictly(content, encoding)) is not None:
             return text, encoding
     if (text := _nearly_utf_8(content)) is not None:
@@ -146,7 +171,25 @@ def _guessed(sample: bytes) -> str:
     western = [page for page, found in letters.items() if sum(map(WESTERN.__contains__, found)) >= MOSTLY * len(found)]
     if western:
         return max(western, key=lambda page: sum(map(FREQUENT.__contains__, letters[page])))
+    if (japanese := _strictly(sample[: len(sample) - 2], "euc_jp")) and _kana(japanese) >= MOST_KANA:
+        return "euc_jp"
+    if len(HEBREW.findall(sample)) >= LEAST and not NOT_HEBREW.search(sample):
+        return "cp1255"
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample).best()
-    return "cp1252" if best is None else best.encoding
+    guessed = "cp1252" if best is None else best.encoding
+    if ODD.search(sample.decode(guessed, errors="replace")):
+        return next((each for each in CENTRAL_EUROPEAN if _is_sound(sample, each)), guessed)
+    return guessed
+
+
+def _kana(text: str) -> float:
+    """Share of the characters beyond ASCII."""
+    beyond = [character for character in text if character > "\x7f"]
+    return len(KANA.findall(text)) / max(len(beyond), 1)
+
+
+def _is_sound(sample: bytes, encoding: str) -> bool:
+    text = _strictly(sample, encoding)
+    return text is not None and not ODD.search(text) and not any("\x80" <= letter < "\xa0" for letter in text)
