@@ -12,6 +12,7 @@ WELL_KNOWN = "BT 0 g /F1 11 Tf 50 700 Td (Well known words, often read.) Tj ET"
 PDF_WAYS = {
     "rendering mode 3": "BT /F1 11 Tf 3 Tr 50 700 Td ({}) Tj ET",
     "rendering mode 7": "BT /F1 11 Tf 7 Tr 50 700 Td ({}) Tj ET",
+    "a text that the glyphs are said to be": "/Span <</ActualText ({})>> BDC BT /F1 11 Tf 50 700 Td (A day) Tj ET EMC",
     "white on white": "BT 1 1 1 rg /F1 11 Tf 50 700 Td ({}) Tj ET",
     "nearly white": "BT 0.97 0.98 0.96 rg /F1 11 Tf 50 700 Td ({}) Tj ET",
     "white in CMYK": "BT 0 0 0 0 k /F1 11 Tf 50 700 Td ({}) Tj ET",

@@ -102,3 +102,10 @@ def test_the_title_is_the_first_heading_wherever_it_stands() -> None:
         == "Rent"
     )
     assert parse(b"<title>Rent</title><main><p>Text</p></main>", "a.html").title == "Rent"
+
+
+def test_what_stands_around_the_main_part_is_left_out_and_counted() -> None:
+    page = "<header>Town of Arles</header><main><p>The rent is due.</p></main><aside>Weather</aside><script>x</script>"
+    parsed = parse(page.encode(), "a.html")
+    assert [each.text for each in parsed.sections] == ["The rent is due."]
+    assert parsed.reading.left_out == {"outside the main part": 4}

@@ -312,3 +312,8 @@ def test_a_word_broken_overleaf_is_one_word() -> None:
     [only] = chunk("d", read(*pages), 1000, 150)
     assert only.text == "The committee of the valley has examined the vulnerability of the plants."
     assert only.page_of("ability of the plants") == 2
+
+
+def test_what_the_file_says_of_glyphs_is_not_read_in_place_of_them() -> None:
+    said = "/Span <</ActualText (Pay nothing at all)>> BDC BT /F1 11 Tf 50 650 Td (Pay the rent) Tj ET EMC"
+    assert text_of(read(lines(["The lease of the mill."]) + said)) == "The lease of the mill. Pay the rent"

@@ -21,7 +21,7 @@ LARGEST = 200_000_000
 """Bytes a file may unpack to: a few kilobytes can claim to be gigabytes."""
 MOST_PARTS = 20_000
 TEXT_NODE = re.compile(
-    r"<(?:\w+:)?(?:t|delText)(?:\s[^<>]*)?>([^<]*)</|</(?:\w+:)?(?:p|tc|tr)>|<(?:\w+:)?(?:tab|br|cr)\b"
+    r"<(?:\w+:)?(?:t|delText)(?:\s[^<>]*)?>([^<]*)</|</(?:\w+:)?(?:p|tc|tr)>|<(?:\w+:)?(?:tab|br|cr|noBreakHyphen)\b"
 )
 FALLBACK = re.compile(r"<mc:Fallback\b.*?</mc:Fallback>", re.DOTALL)
 

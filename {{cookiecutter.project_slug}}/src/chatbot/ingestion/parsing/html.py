@@ -80,10 +80,21 @@ def add(outline: Outline, markup: str) -> str:
 
 
 def _fill(outline: Outline, tree: LexborHTMLParser) -> None:
-    if tree.body is not None:
-        reader = _Reader(outline, tree)
-        for root in _roots(tree):
-            reader.read(root)
+    if tree.body is None:
+        return
+    reader, roots = _Reader(outline, tree), _roots(tree)
+    for root in roots:
+        reader.read(root)
+    if roots[0].tag != "body":
+        outline.leave_out("outside the main part", _around_main(tree))
+
+
+def _around_main(tree: LexborHTMLParser) -> str:
+    """The text of menus, headers and the like around the main parts."""
+    copy = LexborHTMLParser(tree.html or "")
+    for node in [*_roots(copy), *copy.css(", ".join(SILENT))]:
+        node.decompose()
+    return copy.body.text(separator=" ") if copy.body is not None else ""
 
 
 def links(markup: str) -> list[tuple[str, str]]:

@@ -50,7 +50,7 @@ ACCENT = re.compile(
 )
 MARKUP = re.compile(
     r"\\begin\{(?:tab|long)\w+\*?\}(?:\[\w*\])?\{[^{}]*\}"
-    r"|\\(?:begin|end|label|ref|href|input|include\w*|\w*cite\w*)\*?(?:\[[^\]]*\])*\{[^{}]*\}"
+    r"|\\(?:begin|end|label|ref|href|input|include\w*|\w*cite\w*|bibliography\w*|bibitem)\*?(?:\[[^\]]*\])*\{[^{}]*\}"
     r"|\\[A-Za-z]+\*?(?:\[[^\]]*\])?"
 )
 """What of a source is no words, as far as a pattern can tell."""
@@ -67,7 +67,7 @@ def read(content: bytes, name: str) -> ParsedDocument:
     for file in dict.fromkeys(reader.files):
         outline.note(f"{file} is a file of its own, and not in it")
     body = source.partition("\\begin{document}")[2] or source
-    everything = MARKUP.sub(" ", body)
+    everything = MARKUP.sub(" ", body.partition("\\end{document}")[0].replace("\\-", ""))
     return outline.document(name, description(reader.authors, reader.date), everything=everything)
 
 

@@ -103,12 +103,17 @@ def opened(content: bytes, name: str) -> Iterator[PdfDocument]:
 def _page(pdf: PdfDocument, index: int) -> Page:
     from chatbot.ingestion.parsing import ocr, pdf_forms
     from chatbot.ingestion.parsing.pdf_look import look, put_away
-    from chatbot.ingestion.parsing.pdf_objects import UNPAINTED
+    from chatbot.ingestion.parsing.pdf_objects import UNPAINTED, call_by_their_glyphs
     from chatbot.ingestion.parsing.pdf_text import TextPage
 
     page = pdf[index]
     seen = look(page.raw)
     text = TextPage(page.raw)
+    if any(each.is_renamed for each in seen.texts):
+        call_by_their_glyphs(seen.texts)
+        drawn = TextPage(page.raw)
+        text, other = (text, drawn) if drawn.is_meaningless() else (drawn, text)
+        other.close()
     try:
         everything = text.everything
         draws_unread = not everything.strip() and any(each.mode not in UNPAINTED for each in seen.texts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import hypot
 from typing import Any
@@ -47,6 +47,8 @@ class Text:
     is_plain: bool
     """Opaque, of a readable size and a font of outlines, in no form, no layer, and not clipped."""
     colour: Colour | None
+    is_renamed: bool = False
+    """The file says of its glyphs that they mean something else (/ActualText), which no reader sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,19 @@ def _text(item: Any, transform: Transform, in_form: bool) -> Text:
         and not _may_be_off(item)
         and not _is_clipped(item, box)
     )
-    return Text(item, mode, points, box, is_plain, colour)
+    return Text(item, mode, points, box, is_plain, colour, any(_renaming_marks(item)))
+
+
+def call_by_their_glyphs(texts: Iterable[Text]) -> None:
+    """Take the marks off that say otherwise: a text page that is made from now on reads what is drawn."""
+    for text in texts:
+        for mark in _renaming_marks(text.item) if text.is_renamed else ():
+            pdfium.FPDFPageObj_RemoveMark(text.item, mark)
+
+
+def _renaming_marks(item: Any) -> list[Any]:
+    marks = (pdfium.FPDFPageObj_GetMark(item, index) for index in range(max(pdfium.FPDFPageObj_CountMarks(item), 0)))
+    return [mark for mark in marks if pdfium.FPDFPageObjMark_GetParamValueType(mark, b"ActualText") > 0]
 
 
 def _has_outlines(item: Any) -> bool:
