@@ -109,3 +109,15 @@ def test_what_stands_around_the_main_part_is_left_out_and_counted() -> None:
     parsed = parse(page.encode(), "a.html")
     assert [each.text for each in parsed.sections] == ["The rent is due."]
     assert parsed.reading.left_out == {"outside the main part": 4}
+
+
+def test_an_element_closed_in_its_tag_takes_no_text_of_an_xhtml_page_with_it() -> None:
+    page = '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title/><script src="x"/></head>'
+    parsed = parse(f"{page}<body><p>The <b/>rent is due.</p><div/><p>Now.</p></body></html>".encode(), "a.xhtml")
+    assert (parsed.title, parsed.sections[0].text) == ("a", "The rent is due.\n\nNow.")
+
+
+def test_a_short_text_about_cookies_is_no_banner() -> None:
+    text = "<h2>Cookies</h2><p>We keep one cookie, with the basket.</p>"
+    assert "basket" in text_of(f"<section class=cookies>{text}</section><p>End.</p>")
+    assert "basket" not in text_of(f"<div class=cookies>{text}<button>Accept</button></div><p>End.</p>")

@@ -45,6 +45,11 @@ MENU_ROLES = ("navigation", "menu", "menubar", "search", "toolbar")
 CONSENT = re.compile(
     r"cookie|consent|gdpr|rgpd|onetrust|didomi|tarteaucitron|axeptio|cybot|usercentrics", re.IGNORECASE
 )
+ASKS = re.compile(
+    r"banner|consent|bar\b|notice|notif|popup|modal|overlay|accept|gdpr|rgpd|onetrust|didomi|tarteaucitron|axeptio|cybot|usercentrics",
+    re.IGNORECASE,
+)
+TO_PRESS = "button, input, a, [role=button]"
 MENU = re.compile(r"(?<![A-Za-z])(?:menu|nav|navbar|navigation|breadcrumbs?|topbar|sitemap)(?![A-Za-z])", re.IGNORECASE)
 LINKS = 0.8
 """Share of a menu's letters that are links."""
@@ -59,6 +64,12 @@ UNIT = re.compile(r"(?:^|[\W\d_])[^\W\d_]{1,2}$|\d$")
 INLINE_MARKUP = re.compile(rf"</?(?:{'|'.join({*INLINE_TAGS.split()} - {'sup'})})\b[^<>]*>", re.IGNORECASE)
 MARKUP = re.compile(r"<[^<>]*>")
 CELL = re.compile(r"<t[dh]\b", re.IGNORECASE)
+IS_XML = re.compile(r"<\?xml|<html[^<>]*\sxmlns\s*=", re.IGNORECASE)
+SELF_CLOSED = re.compile(
+    r"<(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)([A-Za-z][\w:-]*)((?:\s[^<>]*)?)/>",
+    re.IGNORECASE,
+)
+"""In XHTML « <title/> » is an empty title; in HTML it opens one that has the rest of the page in it."""
 OPENED = re.compile(r"<([A-Za-z][A-Za-z0-9]*)\s[^<>]*>")
 
 
@@ -132,7 +143,7 @@ def _tree(markup: str) -> LexborHTMLParser:
     steps = (-1 if block[1] else 1 for block in BLOCK.finditer(markup)) if markup.count("<") > DEEPEST else ()
     if max(accumulate(steps, lambda depth, step: max(depth + step, 0)), default=0) > DEEPEST:
         raise RecursionError
-    return LexborHTMLParser(markup)
+    return LexborHTMLParser(SELF_CLOSED.sub(r"<\1\2></\1>", markup) if IS_XML.search(markup[:2000]) else markup)
 
 
 def _roots(tree: LexborHTMLParser) -> list[LexborNode]:
@@ -358,6 +369,8 @@ def _reason(node: LexborNode) -> str:
     if tag in ("body", "html", "main", "article", *HEADINGS, *INLINE):
         return ""
     is_dialog = attributes.get("role") in ("dialog", "alertdialog") or attributes.get("aria-modal") == "true"
+    if CONSENT.search(names) and not ASKS.search(names) and not is_dialog and node.css_first(TO_PRESS) is None:
+        return ""  # a text about cookies
     if (CONSENT.search(names) or (is_dialog and CONSENT.search(node.text()[:2000]))) and _is_banner(node):
         return "cookie banner"
     return "menus" if MENU.search(names) and _is_all_links(node) else ""

@@ -19,6 +19,8 @@ from chatbot.domain import UNEXPLAINED, Reading
 WORD = re.compile(r"[^\W_]+")
 BROKEN = re.compile("(?<=[^\\W\\d_])(?:[-\u2010\u00ad\ufffe\x02]\\s*\n\\s*|[\u00ad\ufffe\x02])(?=[a-z\u00df-\u00ff])")
 """A word that goes on in the next line."""
+UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+"""Characters without width; they end no word."""
 MARKS = re.compile("[\u0300-\u036f\u0610-\u061a\u064b-\u065f]")
 """What NFKD takes off letters."""
 RAISED = re.compile("(?=[⁰¹²³⁴-⁹])(?<![⁰¹²³⁴-⁹])")
@@ -48,7 +50,7 @@ def weigh(
 
 def words(text: str) -> Counter[str]:
     """The words of a text, as they are compared, with how often each occurs."""
-    text = BROKEN.sub("", text)
+    text = BROKEN.sub("", UNSEEN.sub("", text))
     if not text.isascii():
         text = MARKS.sub("", unicodedata.normalize("NFKD", RAISED.sub(" ", text)))
     return Counter(WORD.findall(text.lower()))
