@@ -119,6 +119,7 @@ class Running:
         """Of the lines that pages share, those with no other between them and the edge of the page, and a gap before
         the rest: what stands below a heading or close to other lines is text, though every page may have it."""
         found: set[int] = set()
+        candidates = shared | self._numbers
         for lines in pages:
             rows = _rows(lines)
             heights = sorted(rows)
@@ -128,7 +129,7 @@ class Running:
             for numbers in (heights, heights[::-1]):
                 outer = []
                 for row, inner in zip(numbers[:EDGE], [*numbers[1:], None], strict=False):
-                    if not any(id(line) in shared | self._numbers for line in rows[row]):
+                    if not any(id(line) in candidates for line in rows[row]):
                         break
                     outer += rows[row]
                     if inner is None or abs(inner - row) >= gap:
