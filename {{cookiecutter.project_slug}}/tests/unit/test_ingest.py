@@ -485,6 +485,7 @@ def test_a_source_never_says_where_a_file_lies(folder: Path, monkeypatch: pytest
     assert corpus.source_of(Path("sub/a.md"), papers / ".git", Path(".")) == "papers/sub/a.md"
     assert corpus.source_of(papers / "b.md", elsewhere, papers, "reports/2024") == "reports/2024/b.md"
     assert corpus.source_of(papers / "b.md", elsewhere, papers / "b.md", "reports") == "reports/b.md"
+    assert corpus.source_of(papers / "two\nlines.md", papers) == "two\ufffdlines.md"
 
 
 def test_a_file_has_one_name_whatever_system_wrote_it(folder: Path) -> None:

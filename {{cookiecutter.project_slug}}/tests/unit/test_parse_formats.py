@@ -105,8 +105,8 @@ def test_a_cell_merged_over_rows_is_true_of_each_and_what_is_not_read_is_told() 
         "Row 1000000 | Region: far below | Share: 2",
     ]
     assert parsed.reading.notes == (
-        "1 formulas without a value: open the file and save it again",
-        "1 cells beyond column 1,000 or cell 2,000,000 not read",
+        "formulas without a value: 1; open the file and save it again",
+        "cells not read, beyond column 1,000 or cell 2,000,000: 1",
     )
 
 

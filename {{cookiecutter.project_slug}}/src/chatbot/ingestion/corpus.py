@@ -97,12 +97,15 @@ def source_of(path: Path, base: Path, root: Path | None = None, name: str = "") 
 
 
 def readable(name: str) -> str:
-    """A file's name in composed Unicode, as most systems write it; bytes that are not UTF-8 read as Windows-1252."""
+    """A file's name in composed Unicode, as most systems write it; bytes that are not UTF-8 read as Windows-1252, and
+    control characters, such as a line break, replaced."""
     try:
         name.encode()
     except UnicodeEncodeError:
         name = os.fsencode(name).decode("cp1252", errors="replace")
-    return unicodedata.normalize("NFC", name)
+    return "".join(
+        "\ufffd" if unicodedata.category(each) == "Cc" else each for each in unicodedata.normalize("NFC", name)
+    )
 
 
 async def missing(documents: Documents, belongs: Callable[[Document], bool], present: set[str]) -> list[Document]:

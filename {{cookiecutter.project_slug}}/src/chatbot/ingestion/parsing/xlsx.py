@@ -56,9 +56,9 @@ def read(content: bytes, name: str) -> ParsedDocument:
                 outline.add("".join(node.text or "" for node in descendants(shape, "t")))
     outline.leave_out("comments", archive.all_text("xl/comments"))
     if reader.uncalculated:
-        outline.note(f"{reader.uncalculated:,} formulas without a value: open the file and save it again")
+        outline.note(f"formulas without a value: {reader.uncalculated:,}; open the file and save it again")
     if reader.beyond:
-        outline.note(f"{reader.beyond:,} cells beyond column {MOST_COLUMNS:,} or cell {MOST_CELLS:,} not read")
+        outline.note(f"cells not read, beyond column {MOST_COLUMNS:,} or cell {MOST_CELLS:,}: {reader.beyond:,}")
     properties = archive.properties()
     outline.title = properties.get("title", "")
     cited = description(several(properties.get("creator", "")))
