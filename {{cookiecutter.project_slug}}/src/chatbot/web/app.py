@@ -93,8 +93,8 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials="*" not in origins, **CORS)
     app.add_middleware(ResponseHeaders)
     problems.install(app)
-    answers = (chat, openai, responses, embeddings, mcp)
-    for part in (*answers, conversations, me, documents, document_pages, bibliography, health):
+    parts = chat, openai, responses, embeddings, mcp, conversations, me, documents, document_pages, bibliography, health
+    for part in parts:
         app.include_router(part.router)
     for pages in (page, privacy, embed):
         app.include_router(pages.router(services.settings))
