@@ -1,9 +1,11 @@
-"""Secrets come as environment variables, as the platform injects them: nothing to add to the settings' own sources."""
+"""Secrets come as environment variables, as the platform injects them, and in files where SECRETS_DIR is set."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from chatbot.clients.secret_store import NamedSecretFiles
 
 
 class Variables(BaseModel):
@@ -12,4 +14,4 @@ class Variables(BaseModel):
 
 def sources(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSource, ...]:
     """Where the settings look after the environment, in order."""
-    return ()
+    return (NamedSecretFiles(settings_cls),)

@@ -98,6 +98,16 @@ def test_of_secret_files_the_unreadable_one_is_named_and_a_mark_is_no_part_of_a_
         SecretFiles(settings.Settings)()
 
 
+def test_a_folder_of_secrets_that_is_named_is_read_whatever_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    attach(monkeypatch)
+    monkeypatch.setenv("SECRETS_DIR", "mounted")
+    with pytest.raises(InvalidConfiguration, match="SECRETS_DIR: there is no folder mounted"):
+        settings.load()
+    Path("mounted").mkdir()
+    Path("mounted", "llm_api_key").write_text("sk-abcdef\n")
+    assert settings.load().llm_api_key.get_secret_value() == "sk-abcdef"
+
+
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     attach(monkeypatch)
     monkeypatch.setenv("LLM_API_KEY", "sk-abcdef")

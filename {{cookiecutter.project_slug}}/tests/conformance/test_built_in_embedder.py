@@ -83,6 +83,11 @@ async def test_a_question_waits_for_no_passage(built_in: BuiltIn) -> None:
     passages.cancel()
 
 
+async def test_of_a_question_only_so_much_is_read_as_the_model_reads_at_once(built_in: BuiltIn) -> None:
+    """4,000 of these are 16,000 tokens, and kept everybody else's questions waiting for seconds."""
+    assert await built_in.embed_query("\ufdfa" * 4000) == await built_in.embed_query("\ufdfa" * 1000)
+
+
 async def test_a_question_waits_for_no_thread_of_the_rest_of_the_process(built_in: BuiltIn) -> None:
     free = threading.Event()
     others = [asyncio.create_task(asyncio.to_thread(free.wait, 60)) for _ in range(64)]

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from chatbot.bootstrap import bootstrap
-from chatbot.domain import Feedback, NotFound
+from chatbot.domain import Conversation, Feedback, NotFound
 from chatbot.jobs.retention import purge_daily
 from chatbot.settings import Settings
 from chatbot.storage.conversations import Conversations
@@ -39,14 +39,17 @@ async def fill(conversations: Conversations, personal: Personal, caller: str, *i
     await personal.agree(caller, analytics=True)
 
 
+async def everything(personal: Personal, caller: str) -> list[Conversation]:
+    return [each async for each in personal.conversations(caller)]
+
+
 async def test_an_export_holds_everything(conversations: Conversations, personal: Personal) -> None:
     ids = [f"k{number}" for number in range(PAGE + 1)]
     await asyncio.gather(*[conversations.keep(ALICE, id, message(f"m-{id}"), title="Why?") for id in ids])
     await fill(conversations, personal, BOB, "theirs")
-    record = await personal.export(ALICE)
-    assert sorted(each.id for each in record.conversations) == sorted(ids)
-    assert not record.consent.analytics
-    [theirs] = (await personal.export(BOB)).conversations
+    assert sorted(each.id for each in await everything(personal, ALICE)) == sorted(ids)
+    assert not (await personal.consent(ALICE)).analytics
+    [theirs] = await everything(personal, BOB)
     assert theirs == await conversations.get("theirs", BOB)
     assert theirs.messages[0].feedback == Feedback("up", "Thanks")
 
@@ -59,9 +62,44 @@ async def test_erasing_tells_what_it_removed_and_leaves_the_others(
     erased = {"conversations": 2, "messages": 4, "feedback": 2, "consents": 1}
     assert await personal.erase(ALICE) == erased
     assert await personal.erase(ALICE) == dict.fromkeys(erased, 0)
-    assert (await personal.export(ALICE)).conversations == []
-    assert (await personal.export(BOB)).consent.analytics
-    assert len((await personal.export(BOB)).conversations) == 1
+    assert await everything(personal, ALICE) == []
+    assert (await personal.consent(BOB)).analytics
+    assert len(await everything(personal, BOB)) == 1
+
+
+async def test_what_goes_on_during_an_export_is_told_once(conversations: Conversations, personal: Personal) -> None:
+    """A conversation that goes on becomes the latest: by that order its reader would pass it by."""
+    for number in range(PAGE + 1):
+        await conversations.keep(ALICE, f"k{number}", message(f"m{number}"), title="Why?")
+    told = []
+    async for each in personal.conversations(ALICE):
+        if not told:
+            await conversations.keep(ALICE, "k0", message("later"))
+        told.append(each.id)
+    assert sorted(told) == sorted(f"k{number}" for number in range(PAGE + 1))
+
+
+async def test_a_long_history_is_erased_in_parts(
+    conversations: Conversations, personal: Personal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it neither outlasts the time that a statement has nor holds all its rows; what began later stays."""
+    monkeypatch.setattr("chatbot.storage.personal.PAGE", 2)
+    await fill(conversations, personal, ALICE, *(f"k{number}" for number in range(5)))
+    rows = personal._database.rows
+    parts = []
+
+    async def seen(statement: str, parameters: Any = None) -> Any:
+        found = await rows(statement, parameters)
+        if "deleted" in statement:
+            parts.append(found[0]["conversations"])
+            if len(parts) == 1:
+                await conversations.keep(ALICE, "new", message("new"), title="Asked while all that is erased")
+        return found
+
+    monkeypatch.setattr(personal._database, "rows", seen)
+    assert await personal.erase(ALICE) == {"conversations": 5, "messages": 10, "feedback": 5, "consents": 1}
+    assert parts == [2, 2, 1, 0]
+    assert [each.id for each in await everything(personal, ALICE)] == ["new"]
 
 
 async def test_an_answer_under_way_is_not_kept_once_its_caller_was_erased(

@@ -35,7 +35,6 @@ from chatbot.domain import (
     Message,
     NotFound,
     Passage,
-    PersonalRecord,
     Question,
     Scope,
     Turn,
@@ -223,18 +222,19 @@ class FakeOpenAnswers:
 
 class FakePersonal:
     def __init__(self, conversations: FakeConversations) -> None:
-        self.conversations = conversations
+        self._conversations = conversations
         self.consents: dict[str, Consent] = {}
 
-    async def export(self, caller_id: str) -> PersonalRecord:
-        return PersonalRecord(caller_id, await self.consent(caller_id), self.conversations.of(caller_id))
+    async def conversations(self, caller_id: str) -> AsyncIterator[Conversation]:
+        for each in self._conversations.of(caller_id):
+            yield each
 
     async def erase(self, caller_id: str) -> dict[str, int]:
-        gone = self.conversations.of(caller_id)
+        gone = self._conversations.of(caller_id)
         messages = [message for conversation in gone for message in conversation.messages]
         for conversation in gone:
-            del self.conversations.rows[conversation.id]
-        self.conversations.erased[caller_id] = datetime.now(UTC)
+            del self._conversations.rows[conversation.id]
+        self._conversations.erased[caller_id] = datetime.now(UTC)
         return {
             "conversations": len(gone),
             "messages": len(messages),

@@ -17,9 +17,11 @@ import uvicorn
 from chatbot.answering.answer import Answerer
 from chatbot.answering.extractive import Extractive
 from chatbot.bootstrap import language_model as connect
+from chatbot.clients import embedder as embedders
 from chatbot.clients import language_model
 from chatbot.clients.language_model import GenerationLimits
-from chatbot.domain import ModelUnavailable, Passage, Usage
+from chatbot.domain import InvalidConfiguration, ModelUnavailable, Passage, Unavailable, Usage
+from chatbot.ingestion.hal import harvest
 from chatbot.web.app import create_app
 from tests.unit import openai_server
 from tests.unit.fakes import PASSAGE, client_of, fake_services
@@ -158,6 +160,44 @@ async def test_a_wrong_key_does_not_open_the_breaker(server: FakeOpenAI) -> None
     for _ in range(language_model.BREAKER_FAILURES + 1):
         with pytest.raises(ModelUnavailable, match="LLM_API_KEY"):
             await written(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("ALL_PROXY", "socks5://user:s3cret@127.0.0.1:9", "SOCKS proxy"),
+        ("ALL_PROXY", "s3cret://127.0.0.1:9", "no address of a proxy"),
+        ("HTTPS_PROXY", "http://[::s3cret", "no address of a proxy"),
+        ("SSL_CERT_FILE", "/nowhere/s3cret.pem", "SSL_CERT_FILE or SSL_CERT_DIR names"),
+    ],
+)
+async def test_a_variable_of_the_machine_that_cannot_be_used_is_named_everywhere(
+    server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    """It was a traceback, and 500 for every answer while /readyz was 200."""
+    monkeypatch.setenv(name, value)
+    model = connected(server)
+    services = fake_services(
+        Answerer(FakeRetriever(), model, 5, Extractive()),  # type: ignore[arg-type]
+        model=model,
+        llm_url=server.url,
+        llm_model="some-model",
+    )
+    async with client_of(services) as client:
+        ready = (await client.get("/readyz")).json()
+        assert ready["status"] == "degraded"
+        assert sentence in ready["checks"]["model"]
+        response = await client.post("/v1/chat", json={"question": QUESTION})
+        quoted = await client.post("/v1/chat", json={"question": QUESTION, "model": "extractive"})
+    assert (response.status_code, response.json()["fallback"]) == (503, "extractive")
+    assert sentence in response.json()["detail"]
+    assert quoted.status_code == 200
+    assert "s3cret" not in str(ready) + response.text
+    embedder = embedders.connect(server.url, "some-model", "")
+    with pytest.raises(Unavailable, match=sentence):
+        await embedder.embed_query(QUESTION)
+    with pytest.raises(InvalidConfiguration, match=sentence):
+        [record async for record in harvest("http://127.0.0.1:1", "CIRED")]
 
 
 @pytest.mark.parametrize("stream", [False, True])

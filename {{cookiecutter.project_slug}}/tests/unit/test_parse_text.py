@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatbot.domain import ParsedDocument, Reading
+from chatbot.ingestion.parsing.outline import HEADING_CHARS
 from chatbot.ingestion.parsing.parse import parse
 from chatbot.ingestion.parsing.reading import weigh
 from chatbot.ingestion.parsing.text import decode
@@ -109,6 +110,16 @@ def test_a_server_is_believed_before_the_page() -> None:
 def test_a_heading_without_text_is_text(content: bytes, name: str) -> None:
     found = [(each.heading, each.text) for each in parse(content, name).sections]
     assert found == [("", "Pets are allowed\n\nBicycles go below"), ("Waste", "Glass on Tuesdays.")]
+
+
+@pytest.mark.parametrize("form", ["# T\n\n## {}\n\nText.", "<h1>T</h1><h2>{}</h2><p>Text.</p>"])
+def test_a_heading_is_bounded_and_what_is_longer_is_text(form: str) -> None:
+    """Headings are worked on with each question: one of 16,000 characters held up everybody's."""
+    long = " ".join(f"word{number}" for number in range(2000))
+    [section] = parse(form.format(long).encode(), "a.html" if "<" in form else "a.md").sections
+    assert len(section.heading) <= HEADING_CHARS
+    assert long.startswith(section.heading)
+    assert section.text == f"{long}\n\nText."
 
 
 def test_a_heading_above_others_is_in_their_path_only() -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
 
 import httpx2
 import pytest
 
 from chatbot.bootstrap import Services
+from chatbot.domain import Conversation
+from chatbot.web.app import create_app
 from tests.unit.fakes import client_of, fake_services
 from tests.unit.test_web_conversations import ask, refused
 
 pytestmark = pytest.mark.slow
+
+NOW = datetime.now(UTC)
 
 
 async def test_an_export_holds_everything_of_the_caller_and_of_nobody_else(
@@ -31,6 +39,35 @@ async def test_an_export_holds_everything_of_the_caller_and_of_nobody_else(
     assert conversation == (await client.get(f"/v1/conversations/{mine['conversation_id']}")).json()
     assert conversation["messages"][0]["feedback"] == {"rating": "down", "comment": "Old"}
     assert "Somebody else" not in response.text
+
+
+async def never() -> Any:
+    await asyncio.sleep(60)
+
+
+async def test_an_export_comes_piece_by_piece_and_counts_as_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    services = fake_services(rate_limit_per_minute=2)
+    read = []
+
+    async def conversations(_: str) -> AsyncIterator[Conversation]:
+        for number in range(1000):
+            read.append(number)
+            yield Conversation(f"c{number}", "Why?", NOW, NOW)
+
+    monkeypatch.setattr(services.personal, "conversations", conversations)
+    sent: list[tuple[int, bytes]] = []
+
+    async def send(message: Any) -> None:
+        sent.append((len(read), message.get("body", b"")))
+
+    async with client_of(services) as client:
+        whole = await client.get("/v1/me/export")
+        assert len(whole.json()["conversations"]) == 1000
+        read.clear()
+        scope = {"type": "http", "method": "GET", "path": "/v1/me/export", "query_string": b"", "headers": []}
+        await create_app(services)(scope, never, send)
+        assert len({number for number, _ in sent}) > 100, "what was read is sent before the rest is read"
+        assert [(await client.get("/v1/me/export")).status_code for _ in range(3)][-1] == 429
 
 
 async def test_erasing_leaves_nothing_and_touches_nobody_else(client: httpx2.AsyncClient, services: Services) -> None:

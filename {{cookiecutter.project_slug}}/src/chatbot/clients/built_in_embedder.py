@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 NAME = "multilingual-e5-small-int8"
 """Names the vectors, not only the weights: an index made with others, as by the wheel's own engine, is built anew."""
 DIMENSION = 384
+QUESTION_WINDOWS = 1
+"""How much of a question is read, in the most that the model reads at once: some 350 words. 4,000 odd characters may be
+16,000 tokens, and would keep a thread from everybody else's questions for seconds."""
 
 
 class BuiltIn:
@@ -35,23 +38,23 @@ class BuiltIn:
         self._loaded: Model | None = None
 
     async def embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
-        return await asyncio.gather(*(self._embedded(self._passages, f"passage: {text}") for text in texts))
+        return await asyncio.gather(*(self._embedded(self._passages, f"passage: {text}", None) for text in texts))
 
     async def embed_query(self, text: str) -> list[float]:
-        return await self._embedded(self._questions, f"query: {text}")
+        return await self._embedded(self._questions, f"query: {text}", QUESTION_WINDOWS)
 
     async def close(self) -> None:
         """Texts that no thread has begun are given up."""
         for threads in (self._questions, self._passages):
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _embedded(self, threads: ThreadPoolExecutor, text: str) -> list[float]:
-        return await asyncio.get_running_loop().run_in_executor(threads, self._embed, text)
+    async def _embedded(self, threads: ThreadPoolExecutor, text: str, windows: int | None) -> list[float]:
+        return await asyncio.get_running_loop().run_in_executor(threads, self._embed, text, windows)
 
-    def _embed(self, text: str) -> list[float]:
+    def _embed(self, text: str, windows: int | None) -> list[float]:
         with self._loading:
             self._loaded = self._loaded or _load()
-        return self._loaded.embed(text)
+        return self._loaded.embed(text, windows)
 
 
 def _load() -> Model:

@@ -53,8 +53,8 @@ class OpenAICompatible:
             await self._client.close()
 
     async def _embed(self, texts: list[str]) -> list[list[float]]:
-        self._client = self._client or openai_api.client(*self._connection)
         with openai_api.unavailable("the embedding model", "EMBEDDINGS"):
+            self._client = self._client or openai_api.client(*self._connection)
             response = await self._client.embeddings.create(model=self.model, input=texts, encoding_format="float")
         vectors = [_unit(item.embedding) for item in sorted(response.data, key=lambda item: item.index)]
         self.dimension = len(vectors[0])

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import Any, cast, get_args
 from urllib.parse import urlsplit
 
-from chatbot.domain import Caller, InvalidToken, Scope, Unavailable
+from chatbot.clients import http
+from chatbot.domain import Caller, InvalidConfiguration, InvalidToken, Scope, Unavailable
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 REQUIRED = ["exp", "iss", "aud", "sub"]
@@ -136,7 +137,7 @@ class Issuer:
 
         self._looked = time.monotonic()
         try:
-            async with httpx2.AsyncClient(timeout=TIMEOUT) as client:
+            async with http.client(timeout=TIMEOUT) as client:
                 configuration = await _json(client, f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
                 address = str(configuration["jwks_uri"])
                 if configuration["issuer"] != self._issuer or _scheme(address) != _scheme(self._issuer):
@@ -144,7 +145,7 @@ class Issuer:
                 published = await _json(client, address)
             self._keys = await asyncio.to_thread(_usable, published)
             self._found = time.monotonic()
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
+        except (InvalidConfiguration, httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
             logger.warning("no keys from the identity provider", extra={"reason": type(error).__name__})
 
 

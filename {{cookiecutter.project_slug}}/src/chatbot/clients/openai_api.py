@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chatbot.domain import Unavailable
+from chatbot.clients import http
+from chatbot.domain import InvalidConfiguration, Unavailable
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream
@@ -24,12 +25,15 @@ def load() -> None:
 
 
 def client(url: str, api_key: str, timeout: float, retries: int = RETRIES) -> AsyncOpenAI:
-    """Opens nothing; `timeout` in seconds. A server that wants no key is given a placeholder."""
+    """Opens nothing; `timeout` in seconds. A server that wants no key is given a placeholder. InvalidConfiguration."""
     import httpx2
-    from openai import AsyncOpenAI
+    from openai import DEFAULT_CONNECTION_LIMITS, AsyncOpenAI
 
     limits = httpx2.Timeout(timeout, connect=min(CONNECT, timeout))
-    return AsyncOpenAI(base_url=url, api_key=api_key or "none", timeout=limits, max_retries=retries)
+    # The SDK's own client would leave a half-made one behind where a variable of the machine cannot be used.
+    connections = http.client(timeout=limits, limits=DEFAULT_CONNECTION_LIMITS, follow_redirects=True)
+    key = api_key or "none"
+    return AsyncOpenAI(base_url=url, api_key=key, timeout=limits, max_retries=retries, http_client=connections)
 
 
 async def chunks(client: AsyncOpenAI, body: dict[str, Any]) -> AsyncStream[Any]:
@@ -74,6 +78,10 @@ def failure(error: Exception, variable: str) -> Failure | None:
             return Failure(_advice(status, variable), passing, again=passing, unknown=status in (404, 405, 501))
         case openai.APITimeoutError() | httpx2.TimeoutException() | TimeoutError():
             return Failure("it took too long")
+        case InvalidConfiguration():
+            return Failure(str(error).removesuffix("."), passing=False)
+        case openai.APIConnectionError() | httpx2.HTTPError() if http.refused_certificate(error):
+            return Failure(f"the certificate at {variable}_URL is not trusted: see SSL_CERT_FILE", passing=False)
         case openai.APIConnectionError() | httpx2.HTTPError():
             return Failure(f"nothing answers at {variable}_URL", again=True)
         case openai.OpenAIError() | ValueError():

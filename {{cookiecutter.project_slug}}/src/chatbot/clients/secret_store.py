@@ -47,6 +47,13 @@ class SecretFiles(SecretsSettingsSource):
         return [Path(chosen)]
 
 
+class NamedSecretFiles(SecretFiles):
+    """The same, but only in a folder that SECRETS_DIR names: for a backend that keeps no secrets in files by itself."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {} if self.current_state.get("secrets_dir") is None else super().__call__()
+
+
 class Store(PydanticBaseSettingsSource, Generic[V]):
     """Settings out of a document that `fetch` brings: variable -> value.
 

@@ -12,7 +12,7 @@ from chatbot.domain.answers import (
     Turn,
     Usage,
 )
-from chatbot.domain.callers import ApiKey, Caller, Consent, PersonalRecord, Scope
+from chatbot.domain.callers import ApiKey, Caller, Consent, Scope
 from chatbot.domain.documents import (
     UNEXPLAINED,
     WHOLE,
@@ -78,7 +78,6 @@ __all__ = [
     "NotFound",
     "ParsedDocument",
     "Passage",
-    "PersonalRecord",
     "Point",
     "Question",
     "Rating",

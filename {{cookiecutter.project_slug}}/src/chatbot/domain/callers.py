@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
-
-from chatbot.domain.answers import Conversation
 
 Scope = Literal["ask", "ingest", "admin"]
 """What a caller may do: ask (and look after what is one's own); change the corpus; look after everything."""
@@ -45,12 +42,3 @@ class Consent:
     analytics: bool
     updated_at: datetime | None = None
     """None: they never said."""
-
-
-@dataclass(frozen=True, slots=True)
-class PersonalRecord:
-    """All that is kept of a caller."""
-
-    caller_id: str
-    consent: Consent
-    conversations: Sequence[Conversation]

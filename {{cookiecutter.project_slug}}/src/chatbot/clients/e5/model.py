@@ -45,9 +45,12 @@ class Model:
         session = _session(graph(weights))  # first: what making it takes is free again for the tokenizer
         return cls(weights, Tokenizer(weights.pieces()), session)
 
-    def embed(self, text: str) -> list[float]:
-        """The unit vector of a text that begins with "query: " or "passage: "."""
-        windows = windows_of(self._tokenizer.encode(text), WINDOW - 2)
+    def embed(self, text: str, windows: int | None = None) -> list[float]:
+        """The unit vector of a text that begins with "query: " or "passage: "; of so many windows of it, or all."""
+        tokens = self._tokenizer.encode(text)
+        return self._unit(windows_of(tokens[: windows and windows * (WINDOW - 2)], WINDOW - 2))
+
+    def _unit(self, windows: Sequence[Sequence[int]]) -> list[float]:
         mean = np.average([self._mean(each) for each in windows], axis=0, weights=[len(each) + 2 for each in windows])
         unit: list[float] = (mean / np.linalg.norm(mean)).tolist()
         return unit

@@ -20,7 +20,8 @@ LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
 BULLET = re.compile(r"\s*(?:[•▪◦‣*-]|\d{1,2}[.)])\s")
 INDENT = "    "
-TITLE_CHARS = 300
+TITLE_CHARS = HEADING_CHARS = 300
+"""Of the title and of each heading; what is longer is text too, lest it be lost."""
 CODE_PAGES = {
     "cp1252": "Windows-1252",
     "mac_roman": "Mac Roman",
@@ -118,8 +119,10 @@ class Outline:
             self._headings.append(text)
         elif text:
             self._headings.append(text)
-            self._path.append((level, text))
+            self._path.append((level, text[:HEADING_CHARS]))
             self._bare, self._page = text, page
+            if len(text) > HEADING_CHARS:
+                self.add(text, page)
 
     def add(self, text: str, page: int | None = None, is_continued: bool = False) -> None:
         """`is_continued`: its first sentence began on the page before."""

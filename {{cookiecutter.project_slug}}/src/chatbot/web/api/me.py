@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from collections.abc import AsyncIterator
 
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+
+from chatbot.bootstrap import Services
 from chatbot.web import problems
-from chatbot.web.api.schemas import ConsentBody, ConsentView, PersonalData
+from chatbot.web.api.schemas import ConsentBody, ConsentView, PersonalData, WholeConversation
 from chatbot.web.auth.permissions import allowed
 from chatbot.web.auth.visitors import VISITOR
 from chatbot.web.dependencies import CallerParam, ServicesParam
@@ -15,11 +19,36 @@ router = APIRouter(
 )
 
 
-@router.get("/export", summary="Download all that is kept of you", response_model=PersonalData)
-async def export_me(services: ServicesParam, caller: CallerParam, response: Response) -> PersonalData:
+@router.get(
+    "/export",
+    summary="Download all that is kept of you",
+    response_model=PersonalData,
+    dependencies=[allowed("ask", counted=True)],
+)
+async def export_me(services: ServicesParam, caller: CallerParam) -> Response:
     """Conversations with their answers and your feedback, and what you agreed to."""
-    response.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
-    return PersonalData.of(await services.personal.export(caller.id))
+    pieces = _exported(services, caller.id)
+    opening = await anext(pieces)  # so that a database that is down is still a 503
+
+    async def whole() -> AsyncIterator[str]:
+        yield opening
+        async for piece in pieces:
+            yield piece
+
+    headers = {"Content-Disposition": 'attachment; filename="my-data.json"'}
+    return StreamingResponse(whole(), media_type="application/json", headers=headers)
+
+
+async def _exported(services: Services, caller_id: str) -> AsyncIterator[str]:
+    """The JSON of PersonalData, a conversation at a time."""
+    consent = ConsentView.model_validate(await services.personal.consent(caller_id))
+    empty = PersonalData(caller_id=caller_id, consent=consent, conversations=[]).model_dump_json()
+    opening, comma = empty.removesuffix("]}"), ""
+    yield opening
+    async for each in services.personal.conversations(caller_id):
+        yield comma + WholeConversation.of(each).model_dump_json()
+        comma = ","
+    yield "]}"
 
 
 @router.delete("", summary="Erase all that is kept of you", status_code=204)

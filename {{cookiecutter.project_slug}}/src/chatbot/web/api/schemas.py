@@ -19,7 +19,6 @@ from chatbot.domain import (
     Language,
     Message,
     Passage,
-    PersonalRecord,
     Rating,
 )
 from chatbot.ingestion.parsing.parse import PDF
@@ -276,14 +275,6 @@ class PersonalData(_View):
     caller_id: str = Field(description="What your conversations belong to.")
     consent: ConsentView
     conversations: list[WholeConversation]
-
-    @classmethod
-    def of(cls, record: PersonalRecord) -> PersonalData:
-        return cls(
-            caller_id=record.caller_id,
-            consent=ConsentView.model_validate(record.consent),
-            conversations=[WholeConversation.of(each) for each in record.conversations],
-        )
 
 
 class ReadingView(_View):

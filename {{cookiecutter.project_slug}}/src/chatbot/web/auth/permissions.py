@@ -21,7 +21,7 @@ from chatbot.web.auth.rate_limit import count_request
 from chatbot.web.auth.visitors import VISITOR, is_private
 
 READING = {"GET", "HEAD", "OPTIONS"}
-"""Methods that change and compute nothing; they are not counted."""
+"""Methods that change and compute nothing; they are not counted, unless a route says so."""
 BEARER = HTTPBearer(auto_error=False, description="An API key, or a token of the identity provider.")
 API_KEY = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key, where a proxy needs the other.")
 
@@ -29,7 +29,7 @@ API_KEY = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API k
 class Allowed:
     """A route's scope, as a dependency."""
 
-    def __init__(self, scope: Permission, counted: bool) -> None:
+    def __init__(self, scope: Permission, counted: bool | None) -> None:
         self.scope = scope
         self.counted = counted
 
@@ -49,7 +49,8 @@ class Allowed:
             raise _needed(request, self.scope) if anonymous else _forbidden(self.scope)
         if anonymous and request.method not in READING:
             require_own_page(request)
-        if self.counted and not getattr(request.state, "counted", False) and request.method not in READING:
+        counted = request.method not in READING if self.counted is None else self.counted
+        if counted and not getattr(request.state, "counted", False):
             request.state.counted = True
             try:
                 await count_request(request)
@@ -57,8 +58,11 @@ class Allowed:
                 raise HTTPException(429, str(error), {"Retry-After": str(error.retry_after)}) from None
 
 
-def allowed(scope: Permission, counted: bool = True) -> Any:
-    """What a route or a router lists in its `dependencies`. One that is not `counted` counts by itself."""
+def allowed(scope: Permission, counted: bool | None = None) -> Any:
+    """What a route or a router lists in its `dependencies`.
+
+    Requests that change or compute something are counted; or, where it is said, all of them or none.
+    """
     return Depends(Allowed(scope, counted))
 
 
