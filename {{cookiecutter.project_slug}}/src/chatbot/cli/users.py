@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,7 +35,7 @@ def export_user(id: str, output: Path | None) -> None:
             raise ChatbotError("Nothing is kept of this user.")
         empty = to_json({"caller_id": id, "consent": consent, "conversations": []})
         with ExitStack() as stack:
-            file = stack.enter_context(_opened(output)) if output else click.get_text_stream("stdout")
+            file = stack.enter_context(_opened(output)) if output else sys.stdout
             return await _write(file, empty.removesuffix("]\n}"), first, conversations)
 
     number = with_services(write)
