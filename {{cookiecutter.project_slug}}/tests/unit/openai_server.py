@@ -27,6 +27,7 @@ class FakeOpenAI:
         self.left = threading.Event()
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.pings = 0
 
     @property
     def status(self) -> int:
@@ -58,7 +59,8 @@ def running() -> Iterator[FakeOpenAI]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            """What it knows of a model; not kept as a request."""
+            """What it knows of a model; counted, not kept as a request."""
+            fake.pings += 1
             model = {"id": self.path.rpartition("/")[2], "object": "model", "created": 0, "owned_by": "test"}
             self.reply(fake.status, json.dumps(model).encode())
 
