@@ -10,6 +10,7 @@ from alembic import op
 
 revision = "0009"
 down_revision = "0008"
+usable_since = "0007"
 branch_labels = None
 depends_on = None
 

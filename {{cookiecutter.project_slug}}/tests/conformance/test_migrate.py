@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -18,6 +21,8 @@ from chatbot.storage.embeddings import Embeddings
 from chatbot.storage.indexes import Indexes
 from chatbot.storage.jobs import Jobs
 from tests.conftest import DIMENSION
+from tests.processes import chatbot, environment, serving, until
+from tests.test_end_to_end import QUESTION, ROOFS, Bot
 
 pytestmark = pytest.mark.slow
 
@@ -121,6 +126,58 @@ async def test_the_former_release_goes_on_beside_this_one_and_what_it_writes_is_
         assert (wanted.content, wanted.metadata) == (b"one", {"year": 2024})
     finally:
         await database.close()
+
+
+NEXT_RELEASE = """
+from alembic import op
+revision, down_revision = "9999", None
+{usable}
+def upgrade():
+    op.execute("ALTER TABLE documents ADD COLUMN shelf text; ALTER TABLE jobs ADD COLUMN priority int DEFAULT 0")
+"""
+
+
+def later(url: str, folder: Path, usable: str = "") -> None:
+    """What `chatbot run migrate` of a later release does: one migration more, which only adds."""
+    shutil.copytree(home() / "migrations", folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    newest = max(path.stem for path in (folder / "migrations" / "versions").glob("[0-9]*.py"))[:4]
+    text = NEXT_RELEASE.replace('"9999", None', f'"9999", "{newest}"').format(
+        usable=usable and f'usable_since = "{newest}"'
+    )
+    (folder / "migrations" / "versions" / "9999_next.py").write_text(text)
+    code = "import pathlib, sys; from chatbot.runtime import migrate; "
+    code += "migrate.home = lambda: pathlib.Path(sys.argv[1]); migrate.upgrade(sys.argv[2])"
+    subprocess.run([sys.executable, "-c", code, folder, url], env=environment(), check=True)
+
+
+async def test_a_release_goes_back_where_the_later_one_only_added(fresh: Settings, tmp_path: Path) -> None:
+    """The former release's processes run on the later one's tables, before and after its own migration."""
+    await migrate(fresh)
+    url = fresh.database_url.get_secret_value()
+    environ = {
+        name.upper(): getattr(fresh, name).get_secret_value() for name in ("database_url", "vector_db_url", "queue_url")
+    }
+    with serving(environ) as (_, client), chatbot("worker", environ=environ), chatbot("scheduler", environ=environ):
+        bot = Bot({}, client)
+        before = bot.done(bot.upload(ROOFS, "before.md"))
+        await asyncio.to_thread(later, url, tmp_path, "usable")
+        meanwhile = bot.done(bot.upload(ROOFS + b"\nAnd more.\n", "meanwhile.md"))
+        assert [each["state"] for each in (before, meanwhile)] == ["succeeded"] * 2
+    with chatbot("run", "migrate", environ=environ) as again:
+        assert until(lambda: again.code is not None)
+        assert (again.code, again.errors()) == (0, "")
+    with serving(environ) as (_, client), chatbot("worker", environ=environ):
+        bot = Bot({}, client)
+        assert bot.done(bot.upload(ROOFS + b"\nAnd more again.\n", "after.md"))["state"] == "succeeded"
+        assert client.post("/v1/chat", json={"question": QUESTION}).json()["citations"]
+        assert len(client.get("/v1/documents").json()["documents"]) == 3
+
+
+async def test_a_later_release_that_took_something_away_is_not_gone_back_from(fresh: Settings, tmp_path: Path) -> None:
+    await migrate(fresh)
+    await asyncio.to_thread(later, fresh.database_url.get_secret_value(), tmp_path)
+    with pytest.raises(InvalidConfiguration, match="a later release, and this one cannot use them"):
+        await migrate(fresh)
 
 
 async def test_before_them_a_ping_says_what_to_run(fresh: Settings) -> None:
