@@ -25,6 +25,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 NAMED = {"BOT_NAME": "Chatbot", "BOT_LANGUAGE": "en"}
 QUIET = "disable-gpu disable-quic disable-background-networking disable-component-update disable-sync no-first-run"
 """The browser asks nobody for anything but the pages of the tests."""
+HERE = "host-resolver-rules=MAP *.test 127.0.0.1"
+"""Names for sites that a browser does not trust as it does localhost."""
 PATIENCE = 30_000
 """Milliseconds, on a machine that is busy."""
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -48,7 +50,7 @@ async def browser() -> AsyncIterator[Browser]:
     path = chromium()
     expect.set_options(timeout=PATIENCE)
     async with async_playwright() as playwright:
-        flags = [f"--{flag}" for flag in QUIET.split()]
+        flags = [f"--{flag}" for flag in (*QUIET.split(), HERE)]
         browser = await playwright.chromium.launch(executable_path=path, args=flags, chromium_sandbox=False)
         yield browser
         await browser.close()
