@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from chatbot import settings
+from chatbot.chosen import vector_store
 from chatbot.domain import ChatbotError, InvalidConfiguration, Unavailable, UnreadableDocument
 from chatbot.storage import database as module
 from chatbot.storage.database import Database
 from tests.processes import NOWHERE
+from tests.proxy import Proxy
 
 SECRET = "hunter2-canary"
 
@@ -45,6 +49,38 @@ async def test_a_refused_connection_says_why(database: Database) -> None:
     assert "user" in await failure(changed(url, user=SECRET, password=SECRET))
     assert "nothing listens" in await failure(f"postgresql://postgres:{SECRET}@127.0.0.1:1/none")
     assert "not known" in await failure(f"postgresql://postgres@{SECRET}.invalid/none")
+
+
+@pytest.fixture
+async def locked(database: Database) -> AsyncIterator[Database]:
+    """A user of the server who has to give a password, unlike its owner."""
+    await database.rows("DROP ROLE IF EXISTS locked")
+    await database.rows("CREATE ROLE locked LOGIN PASSWORD 'right'")
+    row = await database.row("SELECT current_setting('hba_file') AS file")
+    assert row
+    file = Path(row["file"])
+    before = await asyncio.to_thread(file.read_text)
+    try:
+        await asyncio.to_thread(file.write_text, f"local all locked scram-sha-256\n{before}")
+        await database.rows("SELECT pg_reload_conf()")
+        await asyncio.sleep(0.2)
+        yield database
+    finally:
+        await asyncio.to_thread(file.write_text, before)
+        await database.rows("SELECT pg_reload_conf()")
+        await database.rows("DROP ROLE locked")
+
+
+async def test_a_wrong_password_none_and_a_server_without_tls_are_told_apart(locked: Database) -> None:
+    url = locked._url
+    right = changed(url, user="locked", password="right")
+    ready = Database(right)
+    assert await ready.row("SELECT current_user AS name") == {"name": "locked"}
+    await ready.close()
+    for wrong in (changed(url, user="locked", password=SECRET), changed(url, user="locked")):
+        assert "refuses the user or the password of DATABASE_URL" in await failure(wrong)
+    with Proxy(right) as proxy:  # by TCP, where TLS is asked for
+        assert "speaks no TLS, though DATABASE_URL asks for it" in await failure(f"{proxy.url}?sslmode=require")
 
 
 async def test_errors_of_the_pool_a_statement_the_rights_and_the_data_are_told_apart(
@@ -119,3 +155,29 @@ def test_blanks_around_a_value_are_not_part_of_it(around: str) -> None:
     url = "postgresql://plain:plain@127.0.0.1:15432/d"
     attached = {name.lower(): address for name, address in NOWHERE.items()} | {"database_url": around.format(url)}
     assert settings.load(**attached).database_url.get_secret_value() == url
+
+
+if "postgresql" in settings.url_schemes()["vector_db_url"]:
+
+    async def test_pgvector_in_a_schema_that_is_not_looked_in_is_told_with_the_way_out(database: Database) -> None:
+        """As hosts of databases set it up: the extension was there, and none of its types."""
+        await database.rows("DROP DATABASE IF EXISTS elsewhere WITH (FORCE)")
+        await database.rows("CREATE DATABASE elsewhere")
+        url = database._url.replace("/postgres?", "/elsewhere?")
+        other = Database(url)
+        try:
+            await other.rows("CREATE SCHEMA extensions")
+            await other.rows("CREATE EXTENSION vector SCHEMA extensions")
+            for address, usable in ((url, False), (f"{url}&options=-csearch_path%3Dpublic,extensions", True)):
+                store = vector_store.connect(address)
+                try:
+                    if usable:
+                        await store.create("some", 4)
+                    else:
+                        with pytest.raises(InvalidConfiguration, match=r"schema extensions.*csearch_path%3Dpublic"):
+                            await store.create("some", 4)
+                finally:
+                    await store.close()
+        finally:
+            await other.close()
+            await database.rows("DROP DATABASE elsewhere WITH (FORCE)")
