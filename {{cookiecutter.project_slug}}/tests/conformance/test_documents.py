@@ -130,6 +130,17 @@ async def test_documents_without_a_job_are_found_unless_theirs_failed(documents:
     assert await documents.unattended() == []
 
 
+async def test_of_many_who_attend_to_a_document_one_gives_it_a_job(
+    documents: Documents, jobs: Jobs, database: Database
+) -> None:
+    """Two reconcilers at once, or one beside a scheduler, gave it two."""
+    document = await register(documents)
+    made = await asyncio.gather(*[jobs.attend(JobRequest("ingest"), document.id) for _ in range(8)])
+    assert sorted(made) == [False] * 7 + [True]
+    assert len(await database.rows("SELECT id FROM jobs")) == 1
+    assert not await jobs.attend(JobRequest("ingest"), "gone")
+
+
 async def test_a_document_is_read_from_any_of_its_chunks(documents: Documents) -> None:
     document, other = await register(documents), await register(documents, "docs/b.md")
     chunks = [chunk(document, f"c{n}", n) for n in (0, 1, 2, 3)]

@@ -516,6 +516,15 @@ class MemoryJobs(Repository):
         made = self.tables.insert_job(request, document_id)
         return made or next(j for j in self.rows.values() if j.idempotency_key == request.idempotency_key)
 
+    async def attend(self, request: JobRequest, document_id: str) -> bool:
+        await self.tables.pause("attend")
+        under_way = (
+            j.document_id == document_id and j.state in ("pending", "queued", "running") for j in self.rows.values()
+        )
+        if document_id not in self.tables.documents or any(under_way):
+            return False
+        return self.tables.insert_job(request, document_id) is not None
+
     async def get(self, id: str) -> Job | None:
         return self.rows.get(id)
 

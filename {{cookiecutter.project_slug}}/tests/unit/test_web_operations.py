@@ -236,7 +236,7 @@ async def test_openapi_document_is_complete(client: httpx2.AsyncClient) -> None:
         assert operation["summary"], (path, how)
         assert set(operation["tags"]) <= tags
         errors = {code: each for code, each in operation["responses"].items() if code >= "400"}
-        openai = path.startswith(("/v1/chat/completions", "/v1/embeddings", "/v1/models"))
+        openai = path.startswith(("/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/responses"))
         shape = "application/json" if openai else "application/problem+json"
         assert all(each["content"].keys() == {shape} for each in errors.values())
         assert path[:4] != "/v1/" or {"400" if openai else "422", "500", "503"} <= errors.keys()

@@ -77,15 +77,14 @@ class Reconciler:
     async def attend(self) -> tuple[int, int]:
         """Give a job to each document that is not as it should be and has none: how many cannot be found, how many by
         their words only."""
-        unattended = await self._documents.unattended()
-        for id, kept in unattended:
-            await self._jobs.create(JobRequest("ingest" if kept else "fetch"), id)
-        active, given = await self._indexes.active(), 0
+        without_job = not_embedded = 0
+        for id, kept in await self._documents.unattended():
+            without_job += await self._jobs.attend(JobRequest("ingest" if kept else "fetch"), id)
+        active = await self._indexes.active()
         while active and (ids := await self._embeddings.unattended(active.name, PAGE)):
             for id in ids:
-                await self._jobs.create(JobRequest("ingest"), id)
-            given += len(ids)
-        return len(unattended), given
+                not_embedded += await self._jobs.attend(JobRequest("ingest"), id)
+        return without_job, not_embedded
 
     async def _drop_retired(self) -> int:
         names = await self._indexes.retired(GRACE)

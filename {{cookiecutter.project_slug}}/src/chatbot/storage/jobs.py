@@ -36,6 +36,8 @@ VALUES (%(id)s, %(kind)s, %(document_id)s, %(state)s, %(begun_with)s, %(attempts
     %(request_id)s, %(traceparent)s)
 ON CONFLICT DO NOTHING RETURNING {COLUMNS}
 """
+LOCK_DOCUMENT = "SELECT FROM documents WHERE id = %s FOR UPDATE"
+ATTENDED = "SELECT true FROM jobs WHERE document_id = %s AND state IN ('pending', 'queued', 'running') LIMIT 1"
 LIST = f"""
 SELECT {COLUMNS} FROM jobs WHERE %(state)s::text IS NULL OR state = %(state)s
 ORDER BY created_at DESC, id LIMIT %(limit)s
@@ -132,6 +134,16 @@ class Jobs:
         """Remove the records of jobs that ended so many days ago."""
         async with self._database.transaction() as connection:
             return (await connection.execute(PURGE, {"days": days})).rowcount
+    async def attend(self, request: JobRequest, document_id: str) -> bool:
+        """Make a job for a document that has none under way; False when it has one by now, or is gone.
+
+        Of several at once one makes it.
+        """
+        async with self._database.transaction() as connection:
+            found = await connection.execute(LOCK_DOCUMENT, [document_id])
+            if await found.fetchone() is None or await (await connection.execute(ATTENDED, [document_id])).fetchone():
+                return False
+            return await insert(connection, request, document_id) is not None
 
     async def get(self, id: str) -> Job | None:
         return _job(await self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = %(id)s", {"id": id}))
