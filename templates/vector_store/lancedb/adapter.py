@@ -134,7 +134,9 @@ class Lance:
                     self._opened = await lancedb.connect_async(self._url)
                 yield self._opened
         except (OSError, RuntimeError, TimeoutError) as error:
-            raise Unavailable("The vector database", "check VECTOR_DB_URL and its credentials") from error
+            full = "No space left" in str(error)
+            advice = "its disk is full" if full else "check VECTOR_DB_URL and its credentials"
+            raise Unavailable("The vector database", advice) from error
 
 
 def _any(words: Sequence[str]) -> str:

@@ -98,3 +98,12 @@ async def test_feedback_replaces_feedback(conversations: Conversations) -> None:
         found = await conversations.get("k1", ALICE)
         assert found is not None
         assert found.messages[0].feedback == feedback
+
+
+async def test_an_answer_that_is_being_deleted_is_not_rated(conversations: Conversations, database: Database) -> None:
+    await conversations.keep(ALICE, "k1", message("m1"), title="Why?")
+    async with database.transaction() as deleting:
+        await deleting.execute("DELETE FROM conversations")
+        rating = asyncio.create_task(conversations.rate("m1", ALICE, Feedback("up")))
+        await asyncio.sleep(0.3)
+    assert not await rating

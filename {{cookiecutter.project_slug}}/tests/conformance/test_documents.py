@@ -241,6 +241,20 @@ async def test_a_switch_of_a_removed_document(documents: Documents) -> None:
     assert await documents.count() == (0, 0)
 
 
+async def test_a_document_that_is_being_deleted_is_none_for_who_looks_at_it(
+    documents: Documents, database: Database
+) -> None:
+    """It was a violated foreign key, and an attempt of its job's."""
+    document = await register(documents)
+    async with database.transaction() as deleting:
+        await deleting.execute("DELETE FROM documents")
+        looking = [asyncio.create_task(documents.wanted(document.id))]
+        looking += [asyncio.create_task(documents.fetched(document.id, "text/plain", b"new"))]
+        await asyncio.sleep(0.3)
+        assert not any(each.done() for each in looking)
+    assert await asyncio.gather(*looking) == [None, False]
+
+
 async def test_switches_at_once(documents: Documents, database: Database) -> None:
     document = await register(documents)
     wanted = [chunk(document, f"c{number}", number) for number in range(20)]

@@ -56,7 +56,7 @@ WHERE messages.id = %(id)s AND caller_id = %(caller)s
 RATE = """
 INSERT INTO feedback (message_id, rating, comment)
 SELECT messages.id, %(rating)s, %(comment)s FROM messages JOIN conversations ON conversations.id = conversation_id
-WHERE messages.id = %(id)s AND caller_id = %(caller)s
+WHERE messages.id = %(id)s AND caller_id = %(caller)s FOR KEY SHARE OF messages
 ON CONFLICT (message_id) DO UPDATE SET rating = excluded.rating, comment = excluded.comment, created_at = now()
 RETURNING message_id
 """

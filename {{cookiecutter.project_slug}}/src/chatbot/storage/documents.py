@@ -55,10 +55,11 @@ INSERT INTO documents (id, source, title, media_type, language, metadata)
 VALUES (%(id)s, %(source)s, %(title)s, %(media_type)s, %(language)s, %(metadata)s)
 ON CONFLICT (id) DO UPDATE SET updated_at = now()
 """
-# What the former release left has no row here, and the description that it gave.
+# What the former release left has no row here, and the description that it gave. Locked: a document that is being
+# deleted is none, rather than one that its version refers to in vain.
 ADOPT = """
 INSERT INTO document_versions (document_id, media_type, metadata)
-SELECT id, media_type, metadata FROM documents WHERE id = %(id)s ON CONFLICT DO NOTHING
+SELECT id, media_type, metadata FROM documents WHERE id = %(id)s FOR KEY SHARE ON CONFLICT DO NOTHING
 """
 NEW_VERSION = """
 INSERT INTO document_versions (document_id, media_type, digest, metadata)
@@ -213,9 +214,9 @@ class Documents:
         values = {"id": id, "media_type": media_type, "digest": await asyncio.to_thread(digest, content)}
         async with self._database.transaction() as connection:
             await jobs.require(connection, claim)
-            await connection.execute(ADOPT, values)
             if await (await connection.execute(LOCK, [id])).fetchone() is None:
                 return False
+            await connection.execute(ADOPT, values)
             await connection.execute(FETCHED, values)
             await connection.execute(KEEP_ORIGINAL, {"id": id, "content": content})
             return True
