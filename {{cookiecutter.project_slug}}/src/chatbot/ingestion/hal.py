@@ -79,9 +79,38 @@ async def listing(
 ) -> AsyncIterator[Mapping[str, Any]]:
     """The fields of each record, once, even when the cursor expires on the way. Raises as `harvest`."""
     url = f"{hal_url.rstrip('/')}/{collection}/"
-from chatbot.clients import http
-from chatbot.domain import Unavailable
-from chatbot.ingestion.records import Record
+    seen = set[str]()
+    async with http.client(timeout=TIMEOUT, follow_redirects=True) as client:
+        for _ in range(RESTARTS):
+            try:
+                async for fields in _pages(client, url, pause, since, names):
+                    if fields["halId_s"] not in seen:
+                        seen.add(fields["halId_s"])
+                        yield fields
+            except CursorExpired:
+                continue
+            return
+    raise Unavailable("The HAL archive", "it forgot the listing's cursor each time; try again later.")
+
+
+async def _pages(
+    client: httpx2.AsyncClient, url: str, pause: float, since: str, names: str
+) -> AsyncIterator[Mapping[str, Any]]:
+    cursor: str | None = "*"
+    while cursor:
+        page = await _page(client, url, _query(cursor, since, names), pause)
+        for fields in page["response"]["docs"]:
+            yield fields
+        following = page.get("nextCursorMark")
+        cursor = following if following != cursor and page["response"]["docs"] else None
+        if cursor:
+            await asyncio.sleep(pause / 4)  # a guest does not hurry
+
+
+def _query(cursor: str, since: str, names: str) -> dict[str, str]:
+    # A cursor needs an order in which no two records are equal.
+    query = {"q": "*:*", "fl": names, "rows": str(ROWS), "sort": "docid asc", "cursorMark": cursor, "wt": "json"}
+    return {**query, "fq": f"modifiedDate_tdate:[{since} TO *]"} if since else query
 
 
 def record(fields: Mapping[str, Any], collection: str) -> Record:

@@ -134,6 +134,7 @@ class Jobs:
         """Remove the records of jobs that ended so many days ago."""
         async with self._database.transaction() as connection:
             return (await connection.execute(PURGE, {"days": days})).rowcount
+
     async def attend(self, request: JobRequest, document_id: str) -> bool:
         """Make a job for a document that has none under way; False when it has one by now, or is gone.
 
