@@ -22,7 +22,7 @@ unexport $(filter-out $(KEPT),$(filter $(ELSEWHERE),$(.VARIABLES)))
 MOVED := $(shell test ! -e .venv/installed || $(BIN)/python -Ic 'import sys; sys.exit(sys.prefix != open(".venv/installed").read())' \
   2>/dev/null || echo moved)
 
-.PHONY: demo test ways-in combo check batch site lock choices matrix bench bench-choices clean moved
+.PHONY: demo test ways-in combo check batch site sbom lock choices matrix bench bench-choices clean moved
 
 demo: .venv/installed  ## generate the default chatbot, index its manual, answer one question
 	@rm -rf $(DEMO) 2>/dev/null || { echo "$(DEMO) is another user's: remove it as that user." >&2; exit 1; }
@@ -47,8 +47,12 @@ batch: .venv/installed  ## a fleet of projects from files: make batch CONFIG=fle
 	@test -n "$(CONFIG)" -a -n "$(OUT)" || { echo "Say what to generate and where: make batch CONFIG=fleet.yaml OUT=dir" >&2; exit 2; }
 	@$(BIN)/python scripts/batch.py "$(CONFIG)" "$(OUT)" $(if $(JOBS),--jobs "$(JOBS)") $(if $(DRY_RUN),--dry-run) $(if $(JSON),--json)
 
-site: .venv/installed  ## build the site strictly, into build/site/html
-	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python scripts/build_site.py
+site: build/publish/installed  ## build the site strictly, into build/site/html
+	@$(BIN)/python scripts/build_site.py
+
+sbom: build/publish/installed  ## the packages of all choices as a bill of materials, CycloneDX: build/sbom.cdx.json
+	@build/publish/bin/cyclonedx-py requirements --output-reproducible --output-file build/sbom.cdx.json \
+	  "{{cookiecutter.project_slug}}/requirements-dev.lock"
 
 lock: .venv/installed  ## resolve all versions again (needs the network)
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python scripts/lock.py
@@ -80,3 +84,9 @@ clean:
 	  $$uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
 	@test -x $(BIN)/cookiecutter || { echo "Nothing was installed into .venv: is another target set in uv.toml?" >&2; exit 1; }
 	@$(BIN)/python -c 'import sys; open("$@", "w").write(sys.prefix)'
+
+# What builds the site and the bill of materials has an environment of its own, so that nothing else has to install it.
+build/publish/installed: requirements-publish.lock .venv/installed
+	@rm -rf build/publish && $(BIN)/python -m venv --without-pip build/publish
+	@PATH="$$PWD/$(BIN):$$PATH" uv pip sync --quiet --require-hashes --python build/publish/bin/python requirements-publish.lock
+	@touch "$@"

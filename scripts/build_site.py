@@ -177,15 +177,7 @@ def gather() -> Site:
 
 
 def build() -> int:
-    """Zensical has an environment of its own, so that nothing else has to install it."""
-    environment = ROOT / "build" / "zensical"
-    python = environment / "bin" / "python"
-    lock = str(ROOT / "requirements-site.lock")
-    if not python.exists():
-        subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    install = ["uv", "pip", "sync", "--quiet", "--require-hashes", "--python", str(python), lock]
-    subprocess.run(install, check=True)
-    command = [environment / "bin" / "zensical", "build", "--strict", "--clean"]
+    command = [ROOT / "build" / "publish" / "bin" / "zensical", "build", "--strict", "--clean"]
     return subprocess.run(command, cwd=SITE).returncode
 
 

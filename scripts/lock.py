@@ -9,7 +9,7 @@ the skeleton's requirements-prefect.lock   the same for what runs the pipelines:
 the skeleton's deploy/prefect/server.lock   Prefect's server, from the server.in beside it: it needs an older FastAPI
                                        than the chatbot, and so an environment of its own.
 requirements.lock                      the tools of this repository itself, from pyproject.toml.
-requirements-site.lock                 what builds its site, which nothing else needs.
+requirements-publish.lock              what builds its site and its bill of materials, which nothing else needs.
 
 The union is resolved once, so a package has the same version in every combination. Then each part is resolved again
 under those versions, which tells exactly what it needs: extras and markers make «via» comments say too much.
@@ -126,7 +126,7 @@ def main() -> None:
     if not keep:
         SERVER.write_text(server(), "utf-8")
         (ROOT / "requirements.lock").write_text(tools("dev"), "utf-8")
-        (ROOT / "requirements-site.lock").write_text(tools("site"), "utf-8")
+        (ROOT / "requirements-publish.lock").write_text(tools("publish"), "utf-8")
     print(f"{len(names(UNION.read_text('utf-8')))} packages locked for the chatbots of every combination")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 
 import pytest
+import release_notes
 import yaml
-from conftest import ROOT, SKELETON
+from conftest import CONTEXT, ROOT, SKELETON
 
 PAGES = [ROOT / name for name in ("AGENTS.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md")]
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
@@ -74,3 +76,29 @@ def test_no_name_of_a_file_is_refused_by_windows():
 def test_the_target_of_the_ways_in_names_files_that_exist():
     listed = re.search(r"WAYS_IN := \$\(addprefix tests/test_,(.*?)\)", (ROOT / "Makefile").read_text("utf-8"), re.S)[1]
     assert all((ROOT / "tests" / f"test_{name}").exists() for name in listed.replace("\\", "").split())
+
+
+@pytest.mark.parametrize("folder", [ROOT, SKELETON], ids=["template", "project"])
+def test_the_development_container_makes_what_the_makefile_has(folder):
+    container = json.loads((folder / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    target = container["postCreateCommand"].removeprefix("make ")
+    assert re.search(rf"^{re.escape(target)}:", (folder / "Makefile").read_text("utf-8"), re.M)
+    assert re.fullmatch(r"mcr\.microsoft\.com/devcontainers/python:3\.\d+-\w+", container["image"])
+
+
+def test_a_release_has_the_notes_of_its_version_and_no_other_tag_is_one():
+    notes = release_notes.notes(CONTEXT["_version"])
+    assert notes.startswith("What an owner must do: ")
+    assert "\n## " not in notes
+    for tag in ("", "0.0.1", f"v{CONTEXT['_version']}"):
+        with pytest.raises(ValueError, match=r"raise it first"):
+            release_notes.notes(tag)
+
+
+def test_the_bill_of_materials_names_every_package_of_every_choice():
+    passes("make", "sbom")
+    bill = json.loads((ROOT / "build" / "sbom.cdx.json").read_text("utf-8"))
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    lock = (SKELETON / "requirements-dev.lock").read_text("utf-8")
+    locked = re.findall(r"^([\w.-]+)==([\w.+!-]+)", lock, re.M)
+    assert {(each["name"], each["version"]) for each in bill["components"]} == set(locked)
