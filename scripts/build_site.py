@@ -119,8 +119,9 @@ def _choice(factor: str, name: str, said: dict[str, Any]) -> str:
     }
     table = "".join(f"| {about} | {value} |\n" for about, value in facts.items() if value)
     parts = [
-        f"# {name}: {said['about']}",
-        f"| | |\n| --- | --- |\n{table}",
+        f"# {name}",
+        f"{said['about'][:1].upper()}{said['about'][1:]}.",
+        f"| At a glance | |\n| --- | --- |\n{table}",
         "## How it works, and its limits",
         files.joinpath("notes.md").read_text("utf-8").strip(),
         "## How to run it",
