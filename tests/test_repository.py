@@ -88,7 +88,7 @@ def test_the_development_container_makes_what_the_makefile_has(folder):
 
 def test_a_release_has_the_notes_of_its_version_and_no_other_tag_is_one():
     notes = release_notes.notes(CONTEXT["_version"])
-    assert notes.startswith("What an owner must do: ")
+    assert notes.startswith("What an owner must do:\n")
     assert "\n## " not in notes
     for tag in ("", "0.0.1", f"v{CONTEXT['_version']}"):
         with pytest.raises(ValueError, match=r"raise it first"):
