@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     hal_url: AnyHttpUrl = Field(
         default=AnyHttpUrl("https://api.archives-ouvertes.fr/search/"), description="The HAL archive's search API"
     )
+    s3_url: AnyHttpUrl | None = Field(
+        default=None, description="The S3 endpoint of a bucket to harvest; empty: Amazon's own"
+    )
 
     # Secrets (III)
     secrets_dir: Path = Field(default=Path("credentials"), description="One file a secret, named as its variable")

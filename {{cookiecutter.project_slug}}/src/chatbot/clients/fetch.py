@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from chatbot.clients.public_urls import PORTS, is_public, literal, parsed
+from chatbot.clients.retry_after import retry_after
 from chatbot.domain import Unavailable, UnreadableDocument
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Fetcher:
         if status in REDIRECTS and headers.get("Location"):
             return None, headers["Location"]
         if status in BUSY:
-            raise Unavailable("The URL's server", f"HTTP {status}.")
+            raise Unavailable("The URL's server", f"HTTP {status}.", retry_after(headers))
         if status != 200:
             raise UnreadableDocument(f"The URL gives no document: its server answers HTTP {status}.")
         declared = headers.get("Content-Length", "")

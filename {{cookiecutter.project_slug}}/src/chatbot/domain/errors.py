@@ -22,9 +22,11 @@ class NotFound(ChatbotError):
 class Unavailable(ChatbotError):
     """An attached resource does not answer; trying again later may succeed."""
 
-    def __init__(self, resource: str, advice: str) -> None:
+    def __init__(self, resource: str, advice: str, retry_after: float = 0) -> None:
         super().__init__(f"{resource} does not answer: {advice}")
         self.resource = resource
+        self.retry_after = retry_after
+        """Seconds until it may be asked again; 0: it does not say, or at once."""
 
 
 class ClaimLost(ChatbotError):
@@ -51,8 +53,6 @@ class ModelUnavailable(Unavailable):
     """The language model does not answer; passages can be quoted without it."""
 
     def __init__(self, advice: str, retry_after: float = 0, passing: bool = True) -> None:
-        super().__init__("the language model", advice)
-        self.retry_after = retry_after
-        """Seconds until it will be asked again; 0: at once."""
+        super().__init__("the language model", advice, retry_after)
         self.passing = passing
         """Whether it is a failure of the moment, unlike a wrong key."""

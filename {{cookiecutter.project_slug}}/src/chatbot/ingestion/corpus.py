@@ -9,12 +9,13 @@ import os
 import re
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from chatbot.domain import ChatbotError, Document, Metadata
+from chatbot.domain import ChatbotError, Document
 from chatbot.ingestion.hal import harvest
 from chatbot.ingestion.parsing.parse import IMAGES, SUFFIXES
+from chatbot.ingestion.records import Item
 from chatbot.storage.documents import Documents
 
 HAL = "hal:"
@@ -25,16 +26,6 @@ MANUAL = "docs"
 NO_DOCUMENT = re.compile(rb"---[ \t]*\r?\n(?:[\w-]+:.*\n){0,20}?ingest:[ \t]*false[ \t]*\r?\n")
 FRONT = 2000
 """Bytes in which a front matter is looked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One document to ingest; `read` gives its bytes when its turn comes. Without it, `source` is a URL to fetch."""
-
-    source: str
-    name: str
-    read: Callable[[], bytes] | None
-    metadata: Metadata = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +57,7 @@ def files(paths: Iterable[Path], base: Path, name: str = "") -> Collected:
             if reason := _why_not(file, path):
                 skipped[source] = Skipped(source, reason)
             else:
-                found[source] = Item(source, source.rpartition("/")[2], file.read_bytes)
+                found[source] = Item(source, source.rpartition("/")[2], file.read_bytes, path=file)
     return Collected(list(found.values()), [each for source, each in skipped.items() if source not in found])
 
 

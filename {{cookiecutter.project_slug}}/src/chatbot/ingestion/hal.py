@@ -12,15 +12,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
 
+<<<<<<< HEAD
 from chatbot.clients import http
+=======
+from chatbot.clients.retry_after import retry_after
+>>>>>>> 1a3cb29 (Harvest folders and buckets too, and follow an archive through its faults)
 from chatbot.domain import Unavailable
-from chatbot.ingestion.records import Record
+from chatbot.ingestion.records import Item, Record, described, earlier
 from chatbot.text.reference import reference
 
 ROWS = 500
@@ -33,7 +35,9 @@ TIMEOUT = 30
 PAUSE = 1.0
 """Seconds until the first retry, and between two pages."""
 LONGEST_PAUSE = 900
-"""Seconds, whatever the archive's Retry-After says."""
+"""Seconds. An archive that asks for a longer pause is asked again by a later harvest, not earlier than it wishes."""
+OVERLAP = 2
+"""Days before the last change read from which on is asked again: the archive may list a change late."""
 BUSY = frozenset({429, 500, 502, 503, 504})
 EXPIRED = 400
 """What Solr answers when it does not know a cursor any more."""
@@ -54,8 +58,8 @@ class CursorExpired(Exception):
 class Hal:
     """A collection as the harvest asks it; see `records.Source`."""
 
-    def __init__(self, url: str, collection: str, pause: float = PAUSE) -> None:
-        self._url, self._collection, self._pause = url, collection, pause
+    def __init__(self, url: str, collection: str) -> None:
+        self._url, self._collection, self._pause = url, collection, PAUSE
 
     def changed(self, since: str) -> AsyncIterator[Record]:
         return harvest(self._url, self._collection, self._pause, since)
@@ -63,6 +67,9 @@ class Hal:
     async def present(self) -> set[str]:
         listed = listing(self._url, self._collection, self._pause, "", IDENTITY)
         return {_source(fields) async for fields in listed}
+
+    async def item(self, record: Record) -> Item:
+        return described(record)
 
 
 async def harvest(hal_url: str, collection: str, pause: float = PAUSE, since: str = "") -> AsyncIterator[Record]:
@@ -84,8 +91,8 @@ async def listing(
         for _ in range(RESTARTS):
             try:
                 async for fields in _pages(client, url, pause, since, names):
-                    if fields["halId_s"] not in seen:
-                        seen.add(fields["halId_s"])
+                    if (source := _source(fields)) not in seen:
+                        seen.add(source)
                         yield fields
             except CursorExpired:
                 continue
@@ -110,12 +117,14 @@ async def _pages(
 def _query(cursor: str, since: str, names: str) -> dict[str, str]:
     # A cursor needs an order in which no two records are equal.
     query = {"q": "*:*", "fl": names, "rows": str(ROWS), "sort": "docid asc", "cursorMark": cursor, "wt": "json"}
-    return {**query, "fq": f"modifiedDate_tdate:[{since} TO *]"} if since else query
+    begin = earlier(since, OVERLAP)
+    return {**query, "fq": f"modifiedDate_tdate:[{begin:%Y-%m-%dT%H:%M:%SZ} TO *]"} if begin else query
 
 
 def record(fields: Mapping[str, Any], collection: str) -> Record:
     """What HAL's fields say, in our words. Titles and abstracts are lists there, one item a language."""
-    title = _first(fields.get("title_s")) or str(fields["halId_s"])
+    id = _first(fields.get("halId_s")) or _source(fields).rpartition("/")[2]
+    title = _first(fields.get("title_s")) or id
     abstracts = [text.strip() for text in _list(fields.get("abstract_s")) if text.strip()]
     authors = _list(fields.get("authFullName_s"))
     year = _year(fields)
@@ -133,7 +142,7 @@ def record(fields: Mapping[str, Any], collection: str) -> Record:
     metadata = {"collection": collection, "type": kind, **{key: value for key, value in known.items() if value}}
     return Record(
         source=_source(fields),
-        name=f"{fields['halId_s']}.md",
+        name=f"{id}.md",
         text="\n\n".join((f"# {title}", *(abstracts or [reference(title, metadata) or title]))) + "\n",
         metadata=metadata,
         title=title,
@@ -154,7 +163,10 @@ async def _page(client: httpx2.AsyncClient, url: str, query: Mapping[str, str], 
             await asyncio.sleep(wait)
             continue
         if response.status_code in BUSY:
-            await asyncio.sleep(min(retry_after(response) or wait, LONGEST_PAUSE))
+            asked = retry_after(response.headers) or wait
+            if asked > LONGEST_PAUSE:
+                raise Unavailable("The HAL archive", f"it asks for a pause of {asked / 60:.0f} minutes.")
+            await asyncio.sleep(asked)
             continue
         if response.status_code == EXPIRED and query["cursorMark"] != "*":
             raise CursorExpired
@@ -166,23 +178,12 @@ def _results(response: httpx2.Response) -> dict[str, Any]:
     """The answer as JSON. Solr reports a wrong query or collection inside a page of status 200 as well."""
     try:
         page = response.json()
-        if response.is_success and isinstance(page["response"]["docs"], list):
+        if response.is_success and all(_source(fields) for fields in page["response"]["docs"]):
             return dict(page)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         pass
-    raise Unavailable("The HAL archive", f"it gave no records (status {response.status_code}); check HAL_URL.")
-
-
-def retry_after(response: httpx2.Response) -> float | None:
-    """Seconds that the server asks us to wait: it may name them, or a moment (RFC 9110, section 10.2.3)."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max((moment.astimezone(UTC) - datetime.now(UTC)).total_seconds(), 0)
+    said = f"it gave no records (status {response.status_code}): check HAL_URL and the collection's name."
+    raise Unavailable("The HAL archive", said)
 
 
 def _year(fields: Mapping[str, Any]) -> int | None:
@@ -191,7 +192,8 @@ def _year(fields: Mapping[str, Any]) -> int | None:
 
 
 def _source(fields: Mapping[str, Any]) -> str:
-    return _first(fields.get("uri_s")) or f"https://hal.science/{fields['halId_s']}"
+    """KeyError for what has no identifier at all."""
+    return _first(fields.get("uri_s")) or f"https://hal.science/{_first(fields['halId_s'])}"
 
 
 def _list(value: Any) -> list[str]:

@@ -126,12 +126,7 @@ class Ingester:
         document = await self._documents.get(id)
         if document is None:
             raise UnreadableDocument(DELETED)
-        page = await self._fetcher.fetch(document.source)
-        name = _file_name(document.source)
-        media_type = await asyncio.to_thread(parse.fetched_type, page.content, page.media_type, name)
-        content = page.content
-        if media_type not in parse.NOT_TEXT:
-            content = await asyncio.to_thread(text.unicode, content, page.charset)
+        media_type, content = await self._download(document.source)
         found = await asyncio.to_thread(digest, content)
         if document.accepted_hash == found and document.state == "complete":
             return None
@@ -141,6 +136,19 @@ class Ingester:
         if not await self._documents.fetched(id, media_type, content, claim):
             raise UnreadableDocument(DELETED)
         return await self.process(id, progress, claim)
+
+    async def download(self, url: str) -> tuple[str, bytes]:
+        """A file name that says the type of what the URL holds now, and its content. Raises as `Fetcher.fetch`."""
+        media_type, content = await self._download(url)
+        return _typed(_file_name(url), media_type), content
+
+    async def _download(self, url: str) -> tuple[str, bytes]:
+        """The media type, and the content: text as UTF-8."""
+        page = await self._fetcher.fetch(url)
+        media_type = await asyncio.to_thread(parse.fetched_type, page.content, page.media_type, _file_name(url))
+        if media_type in parse.NOT_TEXT:
+            return media_type, page.content
+        return media_type, await asyncio.to_thread(text.unicode, page.content, page.charset)
 
     async def process(self, id: str, progress: Progress, claim: Claim | None = None) -> IngestResult:
         """Make what was accepted last findable, by words and by meaning.
@@ -196,11 +204,14 @@ def _inspect(content: bytes, name: str) -> tuple[str, str]:
 
 def _name(wanted: Wanted) -> str:
     """A file name that says the type; a source that is a URL need not."""
-    name = _file_name(wanted.source)
+    return _typed(_file_name(wanted.source), wanted.media_type)
+
+
+def _typed(name: str, media_type: str) -> str:
     types = parse.MEDIA_TYPES
-    if types.get(PurePosixPath(name.lower()).suffix) == wanted.media_type:
+    if types.get(PurePosixPath(name.lower()).suffix) == media_type:
         return name
-    return name + next(suffix for suffix, kind in types.items() if kind == wanted.media_type)
+    return name + next(suffix for suffix, kind in types.items() if kind == media_type)
 
 
 def _file_name(source: str) -> str:

@@ -11,12 +11,16 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chatbot.domain import Unavailable
-from chatbot.ingestion.records import Record
+from chatbot.ingestion.records import Item, Record, described, earlier
 
 if TYPE_CHECKING:
     from oaipmh_scythe import Scythe
 
 ATTEMPTS = 5
+RESTARTS = 3
+"""How often a listing begins again when its resumption token has expired."""
+OVERLAP = 1
+"""Days; see hal.py."""
 PAUSE = 30.0
 """Seconds until the next attempt, when the repository does not say."""
 BUSY = (429, 500, 502, 503, 504)
@@ -26,15 +30,19 @@ PREPRINTS = ("preprint", "workingpaper", "draft", "submittedversion")
 class Repository:
     """A set of a repository, or all of it; see `records.Source`."""
 
-    def __init__(self, url: str, chosen: str | None, name: str, pause: float = PAUSE) -> None:
-        self._url, self._set, self._name, self._pause = url, chosen, name, pause
+    def __init__(self, url: str, chosen: str | None, name: str) -> None:
+        self._url, self._set, self._name, self._pause = url, chosen, name, PAUSE
 
     async def changed(self, since: str) -> AsyncIterator[Record]:
         def listed(client: Scythe) -> Iterator[Any]:
-            return client.list_records(from_=since[:10] or None, set_=self._set)
+            begin = earlier(since, OVERLAP)
+            return client.list_records(from_=f"{begin:%Y-%m-%d}" if begin else None, set_=self._set)
 
+        seen = set[str]()
         async for item in self._items(listed):
-            yield _record(item, self._name)
+            if item.header.identifier not in seen:  # a listing that began again
+                seen.add(item.header.identifier)
+                yield _record(item, self._name)
 
     async def present(self) -> set[str]:
         def listed(client: Scythe) -> Iterator[Any]:
@@ -42,12 +50,28 @@ class Repository:
 
         return {header.identifier async for header in self._items(listed)}
 
+    async def item(self, record: Record) -> Item:
+        return described(record)
+
     async def _items(self, listed: Any) -> AsyncIterator[Any]:
-        """What a listing gives, item by item. The client blocks, so it works in a thread."""
+        """What a listing gives, item by item, some twice when it had to begin again."""
+        from oaipmh_scythe.exceptions import BadResumptionToken
+
+        for _ in range(RESTARTS):
+            try:
+                async for item in self._listing(listed):
+                    yield item
+            except BadResumptionToken:
+                continue
+            return
+        raise Unavailable(self._name, "it forgot the listing's resumption token each time; try again later.")
+
+    async def _listing(self, listed: Any) -> AsyncIterator[Any]:
+        """The client blocks, so it works in a thread."""
         import httpx2
         from oaipmh_scythe import Scythe
         from oaipmh_scythe.config import HTTPConfig, RetryConfig
-        from oaipmh_scythe.exceptions import NoRecordsMatch, OAIPMHException
+        from oaipmh_scythe.exceptions import BadResumptionToken, NoRecordsMatch, OAIPMHException
 
         retry = RetryConfig(ATTEMPTS, BUSY, self._pause, True, self._pause / 30)
         with Scythe(self._url, http_config=HTTPConfig(user_agent="chatbot"), retry_config=retry) as client:
@@ -57,7 +81,10 @@ class Repository:
                     yield item
             except NoRecordsMatch:
                 return
-            except (OAIPMHException, httpx2.HTTPError, ValueError):
+            except BadResumptionToken:
+                raise
+            except (OAIPMHException, httpx2.HTTPError, httpx2.InvalidURL, SyntaxError, ValueError, AttributeError):
+                # SyntaxError is lxml's for a page that is no XML, AttributeError what becomes of one that is not OAI's
                 raise Unavailable(self._name, "it gave no records; try again later, or check its URL.") from None
 
 

@@ -1,9 +1,9 @@
 """`run harvest`: an archive's records become documents, and follow what the archive does with them.
 
-collect   read what was changed since the last harvest
+collect   read what was changed since the last harvest, and count for each record how often in a row it was not listed
+settle    take out what was withdrawn, or not listed three times: an archive that omits a record may just be ill
 resolve   of several versions of one publication, choose the published one
 ingest    make each record findable: by its full text where licence and embargo allow, else by title and abstract
-settle    take out what three harvests in a row did not find: one that does not list a record may just be ill
 
 Every record is a row of `harvested` with what is still to be done for it, so a run goes on where another was killed.
 """
@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from chatbot.clients.fetch import Page
 from chatbot.domain import ChatbotError, Unavailable, UnreadableDocument
-from chatbot.ingestion.corpus import Item
-from chatbot.ingestion.records import Record, same_publication
+from chatbot.ingestion.records import Item, Record, Source, described, same_publication
 from chatbot.jobs.batch import Outcome
 from chatbot.pipelines import documents, sources
 from chatbot.pipelines.pipeline import Figures, Options, Pipeline, Step, Watch
@@ -33,74 +33,91 @@ PATIENCE = 3
 """Harvests in a row that do not list a record, until it is removed."""
 BATCH = 8
 """Records ingested at a time: so many full texts are held in memory."""
-TRY_AGAIN = timedelta(days=7)
-"""After a full text was refused."""
+REFUSED, OUTAGE = timedelta(days=7), timedelta(hours=1)
+"""Until a full text is tried again: after a refusal; after its server was ill, so at the next harvest."""
 POLITE = 1.0
-"""Seconds between two full texts."""
+"""Seconds between two files of an archive."""
+LONGEST_PAUSE = 120
+"""Seconds that its Retry-After is waited for. Who asks for more is asked by a later harvest."""
 PDF = b"%PDF-"
 
 
 async def collect(services: Services, options: Options, watch: Watch) -> Figures:
     corpus, harvests = _corpus(services, options), Harvests(services.database)
-    source = sources.named(corpus, services.settings)
-    read = changed = 0
-    latest = ""
-    async for record in source.changed(await harvests.since(corpus)):
-        read, latest = read + 1, max(latest, record.modified)
-        changed += await harvests.keep(corpus, record.source, asdict(record))
-        await watch(record.source, 0)
+    source = sources.named(corpus, services)
+    since, latest, changed = await harvests.since(corpus), "", 0
+    read, live = set[str](), set[str]()
+
+    async def keep(since: str) -> None:
+        nonlocal latest, changed
+        async for record in source.changed(since):
+            read.add(record.source)
+            if not record.is_withdrawn:
+                live.add(record.source)
+            latest = max(latest, record.modified)
+            changed += await harvests.keep(corpus, record.source, asdict(record))
+            await watch(record.source, 0)
+
+    await keep(since)
+    listed = await source.present() if since else None
+    present = live if listed is None else listed
+    known = await harvests.sources(corpus)
+    if not present:
+        if not known:
+            raise ChatbotError(f"{corpus} lists nothing to harvest: check its name.")
+        raise Unavailable(corpus, "it lists no record at all, which is not believed.")
+    if listed and not listed <= known:  # it came without a new date, such as into a set, or back
+        await keep("")
+    await harvests.look_again(corpus)
     await harvests.read_until(corpus, latest)
-    return {"corpus": corpus, "records read": read, "records changed": changed}
+    await harvests.listed(corpus, present)  # last, so that a step that is tried again counts once
+    return {"corpus": corpus, "records read": len(read), "records changed": changed}
+
+
+async def settle(services: Services, options: Options, watch: Watch) -> Figures:
+    harvests, corpus = Harvests(services.database), options["corpus"]
+    removed = 0
+    for source in await harvests.withdrawn(corpus):
+        removed += await _take_out(services, harvests, corpus, source)
+        await harvests.taken_out(corpus, source)
+    for source in await harvests.missed(corpus, PATIENCE):
+        removed += await _take_out(services, harvests, corpus, source)
+        await harvests.forget(corpus, source)
+    return {"removed": removed}
 
 
 async def resolve(services: Services, options: Options, watch: Watch) -> Figures:
-    harvests, corpus = Harvests(services.database), options["corpus"]
+    harvests, corpus, removed = Harvests(services.database), options["corpus"], options["removed"]
     records = [Record(**fields) for fields in await harvests.records(corpus)]
-    await harvests.prefer(corpus, preferred(records))
-    removed = 0
+    chosen = preferred(records)
+    await harvests.prefer(corpus, chosen)
     for source in await harvests.set_aside(corpus):
-        removed += await documents.remove(services, source)
+        removed += await _take_out(services, harvests, corpus, source)
         await harvests.taken_out(corpus, source)
-    for record in records:
-        if record.is_withdrawn:
-            removed += await documents.remove(services, record.source)
-            await harvests.forget(corpus, record.source)
-    chosen = preferred([record for record in records if not record.is_withdrawn])
     return {"other versions": sum(each is not None for each in chosen.values()), "removed": removed}
 
 
 async def ingest(services: Services, options: Options, watch: Watch) -> Figures:
     harvests, corpus = Harvests(services.database), options["corpus"]
+    source = sources.named(corpus, services)
     counts, full_texts, done = Counter[str](), 0, 0
     total = await harvests.waiting(corpus)
     while batch := await harvests.due(corpus, BATCH):
-        prepared = [await _prepare(services, each) for each in batch]
-        outcomes = await _ingest(services, [each.item for each in prepared], watch, options)
+        prepared = [await _prepare(services, source, each) for each in batch]
+        outcomes = await _ingest(services, [each.item for each in prepared if each.item], options)
         for each in prepared:
-            outcome = outcomes[each.waiting.source]
+            outcome = outcomes.get(each.waiting.source) or Outcome(each.waiting.source, "failed", each.problem)
             if outcome.state == "failed" and each.is_full_text:
-                each = _Prepared(each.waiting, abstract(each.record), f"full text: {outcome.error}", _later())
-                outcome = (await _ingest(services, [each.item], watch, options))[each.waiting.source]
-            problem = outcome.error or each.problem
-            await harvests.done(corpus, each.waiting, problem, each.try_again_at)
+                each = _Prepared(each.waiting, described(each.record), f"full text: {outcome.error}", _later(REFUSED))
+                outcome = (await _ingest(services, [described(each.record)], options))[each.waiting.source]
+            again = each.try_again_at or (_later(REFUSED) if outcome.state == "failed" else None)
+            await harvests.done(corpus, each.waiting, outcome.error or each.problem, again)
             full_texts += each.is_full_text
             counts[outcome.state] += 1
             done += 1
             await watch(each.waiting.source, done / max(total, done))
     states = {state: counts[state] for state in ("new", "changed", "unchanged", "failed")}
     return {**states, "full texts": full_texts}
-
-
-async def settle(services: Services, options: Options, watch: Watch) -> Figures:
-    harvests, corpus = Harvests(services.database), options["corpus"]
-    present = await sources.named(corpus, services.settings).present()
-    if not present and await harvests.records(corpus):
-        raise Unavailable(corpus, "it lists no record at all, which is not believed.")
-    removed = 0
-    for source in await harvests.listed(corpus, present, PATIENCE):
-        removed += await documents.remove(services, source)
-        await harvests.forget(corpus, source)
-    return {"removed": options["removed"] + removed}
 
 
 def preferred(records: Iterable[Record]) -> dict[str, str | None]:
@@ -119,35 +136,61 @@ def preferred(records: Iterable[Record]) -> dict[str, str | None]:
     return chosen
 
 
-def _rank(record: Record) -> tuple[bool, bool, int, str]:
-    return record.is_withdrawn, not record.is_published, -len(record.text), record.source
+def _rank(record: Record) -> tuple[bool, int, str]:
+    return not record.is_published, -len(record.text), record.source
 
 
+@dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What is handed on for a record, and what is to be said of its full text."""
+    """What is handed on for a record, and what is to be said of its file."""
 
-    def __init__(self, waiting: Waiting, item: Item, problem: str = "", try_again_at: datetime | None = None) -> None:
-        self.waiting, self.item, self.problem, self.try_again_at = waiting, item, problem, try_again_at
-        self.record = Record(**waiting.record)
-        self.is_full_text = bool(self.record.text) and item.name.endswith(".pdf")
+    waiting: Waiting
+    item: Item | None
+    problem: str = ""
+    try_again_at: datetime | None = None
+    is_full_text: bool = False
+
+    @property
+    def record(self) -> Record:
+        return Record(**self.waiting.record)
 
 
-async def _prepare(services: Services, waiting: Waiting) -> _Prepared:
+async def _prepare(services: Services, source: Source, waiting: Waiting) -> _Prepared:
     record = Record(**waiting.record)
-    if not record.text:  # a page of the web: there is nothing but the file
-        return _Prepared(waiting, Item(record.source, record.source, None, record.metadata))
+    if not record.text:
+        try:
+            item = await source.item(record)
+        except UnreadableDocument as error:
+            return _Prepared(waiting, None, str(error), _later(REFUSED))
+        await asyncio.sleep(POLITE if record.source.startswith("http") else 0)
+        return _Prepared(waiting, item)
     problem, until = barrier(record, services.settings, datetime.now(UTC).date())
     if problem:
-        return _Prepared(waiting, abstract(record), problem, until)
+        return _Prepared(waiting, described(record), problem, until)
     try:
-        page = await services.fetcher.fetch(record.file)
-        await asyncio.sleep(POLITE)
-        if not page.content.startswith(PDF):
-            raise UnreadableDocument("The archive gives no PDF.")
-    except (UnreadableDocument, Unavailable) as error:
-        return _Prepared(waiting, abstract(record), f"full text: {error}", _later())
-    name = record.name.removesuffix(".md") + ".pdf"
-    return _Prepared(waiting, Item(record.source, name, lambda: page.content, record.metadata))
+        page = await _full_text(services, record.file)
+    except UnreadableDocument as error:
+        return _Prepared(waiting, described(record), f"full text: {error}", _later(REFUSED))
+    except Unavailable as error:
+        again = _later(max(OUTAGE, timedelta(seconds=error.retry_after)))
+        return _Prepared(waiting, described(record), f"full text: {error}", again)
+    item = Item(record.source, record.name.removesuffix(".md") + ".pdf", lambda: page.content, record.metadata)
+    return _Prepared(waiting, item, is_full_text=True)
+
+
+async def _full_text(services: Services, url: str) -> Page:
+    """Asked once more after the pause that the archive wishes."""
+    await asyncio.sleep(POLITE)
+    try:
+        page = await services.fetcher.fetch(url)
+    except Unavailable as error:
+        if not 0 < error.retry_after <= LONGEST_PAUSE:
+            raise
+        await asyncio.sleep(error.retry_after)
+        page = await services.fetcher.fetch(url)
+    if not page.content.startswith(PDF):
+        raise UnreadableDocument("The archive gives no PDF.")
+    return page
 
 
 def barrier(record: Record, settings: Settings, today: date) -> tuple[str, datetime | None]:
@@ -162,12 +205,7 @@ def barrier(record: Record, settings: Settings, today: date) -> tuple[str, datet
     return "", None
 
 
-def abstract(record: Record) -> Item:
-    """Title, authors, year and abstract."""
-    return Item(record.source, record.name, record.text.encode, record.metadata)
-
-
-async def _ingest(services: Services, items: Sequence[Item], watch: Watch, options: Options) -> Mapping[str, Outcome]:
+async def _ingest(services: Services, items: Sequence[Item], options: Options) -> Mapping[str, Outcome]:
     async def quiet(source: str, fraction: float) -> None:
         """The step counts records, not the parts of one."""
 
@@ -175,8 +213,13 @@ async def _ingest(services: Services, items: Sequence[Item], watch: Watch, optio
     return {each.source: each async for each in documents.ingest(services, items, quiet, through_queue)}
 
 
-def _later() -> datetime:
-    return datetime.now(UTC) + TRY_AGAIN
+async def _take_out(services: Services, harvests: Harvests, corpus: str, source: str) -> bool:
+    """Unless another archive has it too."""
+    return not await harvests.is_elsewhere(corpus, source) and await documents.remove(services, source)
+
+
+def _later(pause: timedelta) -> datetime:
+    return datetime.now(UTC) + pause
 
 
 def _corpus(services: Services, options: Options) -> str:
@@ -187,5 +230,5 @@ def _corpus(services: Services, options: Options) -> str:
 
 
 PIPELINE = Pipeline(
-    "harvest", (Step("collect", collect), Step("resolve", resolve), Step("ingest", ingest), Step("settle", settle))
+    "harvest", (Step("collect", collect), Step("settle", settle), Step("resolve", resolve), Step("ingest", ingest))
 )

@@ -4,42 +4,57 @@ hal:CIRED                             a collection of the HAL open archive
 oai:https://zenodo.org/oai2d#user-x   a set of an OAI-PMH repository, or without # all of it
 sitemap:https://example.org/sitemap.xml
 urls:corpus/urls.txt                  one URL a line
+folder:papers                         its files
+s3://bucket/prefix                    the objects of a bucket, by S3's protocol
 """
 
 from __future__ import annotations
 
-from chatbot.domain import ChatbotError
-from chatbot.ingestion.hal import Hal
-from chatbot.ingestion.records import Source
-from chatbot.settings import Settings, home
+from typing import TYPE_CHECKING
 
-KINDS = ("hal", "oai", "sitemap", "urls")
+from chatbot.domain import ChatbotError
+from chatbot.ingestion.records import Source
+from chatbot.settings import home
+
+if TYPE_CHECKING:
+    from chatbot.bootstrap import Services
+
+KINDS = ("hal", "oai", "sitemap", "urls", "folder", "s3")
 
 
 def is_harvested(corpus: str) -> bool:
-    """Whether it is asked for over the network, in contrast to a folder."""
+    """Whether it is asked what has changed, in contrast to a folder that is simply read."""
     return corpus.partition(":")[0] in KINDS and ":" in corpus
 
 
-def named(corpus: str, settings: Settings) -> Source:
-    """ChatbotError when there is no such kind of archive."""
+def named(corpus: str, services: Services) -> Source:
+    """ChatbotError when there is no such kind of archive. What only one kind needs is imported for that kind alone."""
     kind, _, name = corpus.partition(":")
-    if kind == "hal" and name:
-        return Hal(str(settings.hal_url), name)
-    if kind == "oai" and name:
+    name = name.removeprefix("//") if kind == "s3" else name
+    if not name or kind not in KINDS:
+        raise ChatbotError(
+            f"{corpus} names no archive: write hal:COLLECTION, oai:URL, sitemap:URL, urls:FILE, folder:PATH or "
+            "s3://BUCKET/PREFIX, as in `chatbot run harvest hal:CIRED`."
+        )
+    if kind == "hal":
+        from chatbot.ingestion.hal import Hal
+
+        return Hal(str(services.settings.hal_url), name)
+    if kind == "oai":
         from chatbot.ingestion.oai import Repository
 
         url, _, chosen = name.partition("#")
         return Repository(url, chosen or None, corpus)
-    if kind == "sitemap" and name:
-        from chatbot.ingestion.web_pages import Sitemap
+    if kind in ("folder", "s3"):
+        from chatbot.ingestion import files
 
-        return Sitemap(name, corpus)
-    if kind == "urls" and name:
-        from chatbot.ingestion.web_pages import UrlList
+        if kind == "folder":
+            return files.Folder(home() / name, home(), corpus)
+        bucket, _, prefix = name.partition("/")
+        return files.Bucket(bucket, prefix, str(services.settings.s3_url or ""), corpus)
+    from chatbot.ingestion import web_pages
 
-        return UrlList(home() / name, corpus)
-    raise ChatbotError(
-        f"{corpus} names no archive: write hal:COLLECTION, oai:URL, sitemap:URL or urls:FILE, "
-        "as in `chatbot run harvest hal:CIRED`."
-    )
+    through = (services.fetcher, services.ingester.download, corpus)
+    if kind == "sitemap":
+        return web_pages.Sitemap(name, *through)
+    return web_pages.UrlList(home() / name, *through)

@@ -26,7 +26,7 @@ RETURNING source
 """
 SINCE = """
 INSERT INTO harvests (corpus, since) VALUES (%(corpus)s, %(since)s)
-ON CONFLICT (corpus) DO UPDATE SET since = greatest(harvests.since, excluded.since)
+ON CONFLICT (corpus) DO UPDATE SET since = excluded.since WHERE excluded.since > harvests.since
 """
 WAITING = "corpus = %(corpus)s AND same_as IS NULL AND (NOT is_done OR try_again_at <= now())"
 DUE = f"SELECT source, record FROM harvested WHERE {WAITING} ORDER BY source LIMIT %(limit)s"
@@ -42,9 +42,17 @@ WHERE corpus = %(corpus)s AND source = each AND same_as IS DISTINCT FROM chosen 
 SET_ASIDE = """
 SELECT source FROM harvested WHERE corpus = %(corpus)s AND same_as IS NOT NULL AND NOT is_done ORDER BY source
 """
-LISTED = """
+IS_WITHDRAWN = "(record ->> 'is_withdrawn')::boolean"
+LISTED = f"""
 UPDATE harvested SET missed = CASE WHEN source = ANY(%(present)s) THEN 0 ELSE missed + 1 END
-WHERE corpus = %(corpus)s AND (missed > 0 OR source <> ALL(%(present)s))
+WHERE corpus = %(corpus)s AND (missed > 0 OR source <> ALL(%(present)s)) AND NOT {IS_WITHDRAWN}
+"""
+LOOK_AGAIN = """
+UPDATE harvested SET is_done = false WHERE corpus = %(corpus)s AND record ->> 'modified' = '' AND record ->> 'text' = ''
+    AND is_done
+"""
+ELSEWHERE = """
+SELECT 1 FROM harvested WHERE corpus <> %(corpus)s AND source = %(source)s AND same_as IS NULL LIMIT 1
 """
 
 
@@ -73,8 +81,18 @@ class Harvests:
         values = {"corpus": corpus, "source": source, "record": Jsonb(dict(record))}
         return await self._database.row(KEEP, values) is not None
 
+    async def sources(self, corpus: str) -> set[str]:
+        """Of all records that are known, withdrawn ones too."""
+        rows = await self._database.rows("SELECT source FROM harvested WHERE corpus = %(corpus)s", {"corpus": corpus})
+        return {row["source"] for row in rows}
+
+    async def look_again(self, corpus: str) -> None:
+        """Files of which nobody says when they were changed are due at each harvest."""
+        await self._database.rows(LOOK_AGAIN, {"corpus": corpus})
+
     async def records(self, corpus: str) -> list[Fields]:
-        statement = "SELECT record FROM harvested WHERE corpus = %(corpus)s ORDER BY source"
+        """Those that were not withdrawn."""
+        statement = f"SELECT record FROM harvested WHERE corpus = %(corpus)s AND NOT {IS_WITHDRAWN} ORDER BY source"
         return [row["record"] for row in await self._database.rows(statement, {"corpus": corpus})]
 
     async def prefer(self, corpus: str, chosen: Mapping[str, str | None]) -> int:
@@ -104,12 +122,23 @@ class Harvests:
         statement = "UPDATE harvested SET is_done = true WHERE corpus = %(corpus)s AND source = %(source)s"
         await self._database.rows(statement, {"corpus": corpus, "source": source})
 
-    async def listed(self, corpus: str, present: Collection[str], patience: int) -> list[str]:
-        """Count for each record how often in a row it was not listed; those that were not `patience` times."""
+    async def listed(self, corpus: str, present: Collection[str]) -> None:
+        """Count for each record how often in a row it was not listed. The archive said itself what it withdrew."""
         await self._database.rows(LISTED, {"corpus": corpus, "present": list(present)})
-        statement = "SELECT source FROM harvested WHERE corpus = %(corpus)s AND missed >= %(patience)s ORDER BY source"
-        rows = await self._database.rows(statement, {"corpus": corpus, "patience": patience})
-        return [row["source"] for row in rows]
+
+    async def missed(self, corpus: str, times: int) -> list[str]:
+        """Those that were not listed so many times in a row."""
+        statement = "SELECT source FROM harvested WHERE corpus = %(corpus)s AND missed >= %(times)s ORDER BY source"
+        return [row["source"] for row in await self._database.rows(statement, {"corpus": corpus, "times": times})]
+
+    async def withdrawn(self, corpus: str) -> list[str]:
+        """Those that the archive took back, and that were not taken out yet."""
+        statement = f"SELECT source FROM harvested WHERE corpus = %(corpus)s AND {IS_WITHDRAWN} AND NOT is_done"
+        return [row["source"] for row in await self._database.rows(statement, {"corpus": corpus})]
+
+    async def is_elsewhere(self, corpus: str, source: str) -> bool:
+        """Whether another archive has it too, and it is answered from."""
+        return await self._database.row(ELSEWHERE, {"corpus": corpus, "source": source}) is not None
 
     async def forget(self, corpus: str, source: str) -> None:
         statement = "DELETE FROM harvested WHERE corpus = %(corpus)s AND source = %(source)s"
