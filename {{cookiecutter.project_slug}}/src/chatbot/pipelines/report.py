@@ -50,7 +50,8 @@ async def collected(services: Services, days: int) -> dict[str, Any]:
         "tokens": int(sum(row["tokens"] or 0 for row in by_day)),
         "cost": round(float(sum(row["cost"] or 0 for row in by_day)), 4),
         "by_day": [
-            {"day": row["day"], "questions": row["questions"], "unanswered": row["unanswered"]} for row in by_day
+            {name: row[name] for name in ("day", "questions", "unanswered")} | {"tokens": row["tokens"] or 0}
+            for row in by_day
         ],
         "ratings": {row["rating"]: row["number"] for row in await usage.ratings()},
         "cited": await usage.cited(),

@@ -1,4 +1,7 @@
-"""The report's page: plain HTML with its style and its charts inside, light and dark, good to print."""
+"""The report's page: plain HTML with its style and its charts inside, light and dark, good to print.
+
+html = page(data, "fr")     # `data` as report.collected has it
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,137 +20,262 @@ import pygal
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 WORDS = Path(__file__).with_name("report.words.json")
-QUALITY = ("nDCG@10", "right", "citation precision", "refusal recall")
-COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1")
-"""Legible on white and on black alike."""
 STYLE = Path(__file__).with_name("report.css")
+QUALITY = ("nDCG@10", "right", "citation precision", "refusal recall")
+SECONDS = ("seconds p50", "seconds p99")
+COLOURS = ("var(--one)", "var(--two)", "var(--three)", "var(--four)")
+"""Of report.css, which has them for light, dark and paper."""
+WIDE, NARROW = 1080, 520
+"""Pixels of a chart, unless the screen is narrower."""
+MOST_DAYS = 62
+"""Beyond them a bar is a week."""
+MOST_KINDS = 12
+"""Of documents, and of licences."""
+CREATIVE_COMMONS = re.compile(r"creativecommons\.org/(?:licenses|publicdomain)/([a-z-]+)(?:/([\d.]+))?", re.IGNORECASE)
+
+Series = Mapping[str, Sequence[float | None]]
+
+
+class Language:
+    """The page's words and numbers in one language."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.words: dict[str, Any] = json.loads(WORDS.read_text("utf-8"))[code]
+
+    def __call__(self, word: str, **values: Any) -> str:
+        """A text, as HTML; a word that the language does not have stays as it is."""
+        return escape(str(self.words.get(word, word)).format(**values))
+
+    def number(self, value: float, digits: int | None = None) -> str:
+        text = f"{value:,}" if digits is None else f"{value:,.{digits}f}"
+        return text if self.code == "en" else text.translate({ord(","): "\u202f", ord("."): ","})
+
+    def share(self, part: float, whole: float) -> str:
+        if not whole:
+            return "–"
+        percent = round(100 * part / whole)
+        return f"{percent}%" if self.code == "en" else f"{percent}\u202f%"
+
+    def day(self, iso: str) -> str:
+        day = date.fromisoformat(iso)
+        return f"{day.day} {self.words['months'][day.month - 1]}"
 
 
 def page(data: Mapping[str, Any], language: str) -> str:
-    """The whole page. `data` is as report.collected has it."""
-    say: dict[str, str] = json.loads(WORDS.read_text("utf-8"))[language]
-    style = STYLE.read_text("utf-8")
-    title = say["title"].format(name=data["name"])
-    days = [row["day"] for row in data["by_day"]]
-    corpus = data["corpus"]
-    years = dict(sorted((year, number) for year, number in corpus["year"].items() if year))
-    sections = [
-        _section(
-            say["over_time"],
-            _bars(days, {say[name]: [row[name] for row in data["by_day"]] for name in ("questions", "unanswered")}),
-            say,
-        ),
-        _section(say["ratings"], _bars_of({say.get(k, k): v for k, v in data["ratings"].items()}), say),
-        _section(say["themes"], _bars_of({each["word"]: each["askers"] for each in data["themes"]}, lying=True), say),
-        _section(say["asked"], _table([(each["question"], each["times"]) for each in data["asked"]]), say),
-        _section(
-            say["cited"], _table([(each["title"] or each["source"], each["answers"]) for each in data["cited"]]), say
-        ),
-        _section(say["year"], _bars_of(years), say),
-        _section(say["type"], _bars_of(_named(corpus["type"], say), lying=True), say),
-        _section(say["licence"], _bars_of(_named(corpus["licence"], say), lying=True), say),
-        *_benchmarks(data["benchmarks"], say),
-    ]
-    sums = "".join(
-        f"<div><b>{_number(data[name], language)}</b>{escape(say[name])}</div>"
-        for name in ("questions", "unanswered", "tokens", "cost")
-    )
-    made = escape(say["made"].format(made=data["made"], days=data["days"]))
+    """The whole page."""
+    say = Language(language)
+    title = say("title", name=data["name"])
+    made = say("made", made=f"{say.day(data['made'])} {data['made'][:4]}", days=data["days"])
+    parts = [_use(data, say), _corpus(data["corpus"], say), _quality(data["benchmarks"], say)]
     return (
         f'<!doctype html>\n<html lang="{language}">\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width">\n<title>{escape(title)}</title>\n<style>{style}</style>\n'
-        f'<h1>{escape(title)}</h1>\n<p class="made">{made}</p>\n<div class="sums">{sums}</div>\n'
-        f'<div class="charts">\n{"".join(sections)}</div>\n</html>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
+        f"<style>{STYLE.read_text('utf-8')}</style>\n<main>\n<header><h1>{title}</h1><p>{made}</p></header>\n"
+        f"{_sums(data, say)}\n{''.join(parts)}<footer>{say('privacy')}</footer>\n</main>\n</html>\n"
     )
 
 
-def _benchmarks(runs: Sequence[Mapping[str, Any]], say: Mapping[str, str]) -> list[str]:
-    days = [run["day"] for run in runs]
-    quality = {
-        name: [run[name] for run in runs] for name in ("nDCG@10", "right", "citation precision", "refusal recall")
-    }
-    seconds = {name: [run[name] for run in runs] for name in ("seconds p50", "seconds p99")}
-    return [
-        _section(say["benchmarks"], _lines(days, quality, range=(0, 1)), say),
-        _section(say["latency"], _lines(days, seconds), say),
+def licence(text: str) -> str:
+    """A licence by its usual name: archives give URLs."""
+    if found := CREATIVE_COMMONS.search(text):
+        name, version = found[1].upper(), found[2] or ""
+        return " ".join(("CC0" if name == "ZERO" else f"CC {name}", version)).strip()
+    return text.rstrip("/").rpartition("/")[2]
+
+
+def _sums(data: Mapping[str, Any], say: Language) -> str:
+    questions, ratings = data["questions"], data["ratings"]
+    rated = sum(ratings.values())
+    documents = sum(data["corpus"]["type"].values())
+    sums = [
+        ("questions", say.number(questions), say("in_days", days=data["days"])),
+        ("answered", say.share(questions - data["unanswered"], questions), say("refused", n=data["unanswered"])),
+        ("liked", say.share(ratings.get("up", 0), rated), say("of_ratings", n=say.number(rated))),
+        ("documents", say.number(documents), say("in_corpus")),
+        ("cost", say.number(data["cost"], 2), say("of_tokens", n=say.number(data["tokens"]))),
     ]
+    cells = "".join(f"<div><dt>{say(name)}</dt><dd><b>{value}</b>{note}</dd></div>" for name, value, note in sums)
+    return f'<dl class="sums">{cells}</dl>'
 
 
-def _section(title: str, content: str, say: Mapping[str, str]) -> str:
-    shown = content or f'<p class="none">{escape(say["none"])}</p>'
-    return f"<section><h2>{escape(title)}</h2>{shown}</section>\n"
+def _use(data: Mapping[str, Any], say: Language) -> str:
+    periods = _periods(data["by_day"], data["made"], data["days"])
+    labels = [say.day(each["day"]) for each in periods]
+    asked = {
+        say("answered_ones"): [each["questions"] - each["unanswered"] for each in periods],
+        say("unanswered"): [each["unanswered"] for each in periods],
+    }
+    tokens = {say("tokens"): [each["tokens"] for each in periods]}
+    thumbs = {say(name): data["ratings"].get(name, 0) for name in ("up", "down") if data["ratings"]}
+    themes = {each["word"]: each["askers"] for each in data["themes"]}
+    often = {each["question"]: each["times"] for each in data["asked"]}
+    cited = {each["title"] or each["source"]: each["answers"] for each in data["cited"]}
+    return _part(
+        say("use"),
+        [
+            _section(
+                say("over_time"), _bars(labels, asked, say, stacked=True), say, "wide", _numbers(labels, asked, say)
+            ),
+            _section(say("asked"), _ranked(often, say), say),
+            _section(say("themes"), _ranked(themes, say, "two"), say),
+            _section(say("cited"), _ranked(cited, say), say),
+            _section(say("ratings"), _ranked(thumbs, say), say),
+            _section(say("tokens_over_time"), _bars(labels, tokens if data["tokens"] else {}, say), say, "wide"),
+        ],
+    )
 
 
-def _bars_of(values: Mapping[str, float], lying: bool = False) -> str:
-    if not values:
+def _corpus(corpus: Mapping[str, Mapping[str, int]], say: Language) -> str:
+    years = {year: number for year, number in sorted(corpus["year"].items()) if year.isdigit()}
+    kinds, licences = dict[str, int](), dict[str, int]()
+    for name, number in corpus["type"].items():
+        shown = say.words["types"].get(name, name) or say.words["unknown"]
+        kinds[shown] = kinds.get(shown, 0) + number
+    for name, number in corpus["licence"].items():
+        shown = licence(name) or say.words["unknown"]
+        licences[shown] = licences.get(shown, 0) + number
+    every = [str(year) for year in range(int(min(years)), int(max(years)) + 1)] if years else []
+    by_year = {say("documents"): [years.get(year, 0) for year in every]}
+    return _part(
+        say("corpus"),
+        [
+            _section(say("year"), _bars(every, by_year, say), say, "wide"),
+            _section(say("type"), _ranked(_most(kinds), say), say),
+            _section(say("licence"), _ranked(_most(licences), say), say),
+        ],
+    )
+
+
+def _quality(runs: Sequence[Mapping[str, Any]], say: Language) -> str:
+    labels = [say.day(run["day"]) for run in runs]
+    quality, seconds = (
+        {say(name): [run[name] for run in runs] for name in names if any(run[name] is not None for run in runs)}
+        for names in (QUALITY, SECONDS)
+    )
+    return _part(
+        say("quality"),
+        [
+            _section(say("benchmarks"), _lines(labels, quality, say, (0, 1)), say, "", _numbers(labels, quality, say)),
+            _section(say("latency"), _lines(labels, seconds, say), say, "", _numbers(labels, seconds, say)),
+        ],
+    )
+
+
+def _periods(by_day: Sequence[Mapping[str, Any]], until: str, days: int) -> list[dict[str, Any]]:
+    """Sums by day, or by week, with those on which nobody asked; from the first question on."""
+    if not by_day:
+        return []
+    known = {row["day"]: row for row in by_day}
+    end = max(date.fromisoformat(until), date.fromisoformat(max(known)))
+    start = max(date.fromisoformat(min(known)), end - timedelta(days))
+    length = 1 if (end - start).days < MOST_DAYS else 7
+    periods: list[dict[str, Any]] = []
+    for offset in range((end - start).days + 1):
+        day = (start + timedelta(offset)).isoformat()
+        if offset % length == 0:
+            periods.append({"day": day, "questions": 0, "unanswered": 0, "tokens": 0})
+        for name in ("questions", "unanswered", "tokens"):
+            periods[-1][name] += known.get(day, {}).get(name) or 0
+    return periods
+
+
+def _part(title: str, sections: Sequence[str]) -> str:
+    return f'<h2>{title}</h2>\n<div class="part">\n{"".join(sections)}</div>\n'
+
+
+def _section(title: str, content: str, say: Language, kind: str = "", numbers: str = "") -> str:
+    shown = content.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1) + numbers if content else ""
+    shown = shown or f'<p class="none">{say("none")}</p>'
+    return f'<section class="{kind}"><h3>{title}</h3>{shown}</section>\n'
+
+
+def _ranked(values: Mapping[str, int], say: Language, colour: str = "one") -> str:
+    """Names with their numbers, each on a bar."""
+    most = max(values.values(), default=0)
+    if not most:
         return ""
-    chart = _chart(pygal.HorizontalBar if lying else pygal.Bar, len(values), lying, show_legend=False)
-    names = [name if len(name) <= 32 else name[:31] + "…" for name in values]
-    chart.x_labels = names[::-1] if lying else names
-    chart.add("", [*values.values()][::-1] if lying else [*values.values()])
-    return _svg(chart)
+    lines = "".join(
+        f'<li style="--share: {100 * number / most:.1f}%"><span>{escape(name)}</span><b>{say.number(number)}</b></li>'
+        for name, number in values.items()
+    )
+    return f'<ol class="ranked {colour}">{lines}</ol>'
 
 
-def _bars(labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
-    return _drawn(pygal.Bar, labels, series)
-
-
-def _lines(labels: Sequence[str], series: Mapping[str, Sequence[float | None]], **options: Any) -> str:
-    known = {name: values for name, values in series.items() if any(value is not None for value in values)}
-    return _drawn(pygal.Line, labels, known, **options)
-
-
-def _drawn(kind: Any, labels: Sequence[str], series: Mapping[str, Sequence[float | None]], **options: Any) -> str:
+def _numbers(labels: Sequence[str], series: Series, say: Language) -> str:
+    """What a chart shows, for those who read rather than look."""
     if not labels or not series:
         return ""
-    chart = _chart(kind, len(labels), False, show_legend=True, **options)
-    chart.x_labels = labels
-    chart.x_labels_major_every = max(len(labels) // 8, 1)
-    chart.show_minor_x_labels = False
-    for name, values in series.items():
-        chart.add(name, values)
-    return _svg(chart)
+    head = "".join(f'<th scope="col">{name}</th>' for name in series)
+    rows = "".join(
+        f'<tr><th scope="row">{label}</th>{"".join(_cell(values[at], say) for values in series.values())}</tr>'
+        for at, label in enumerate(labels)
+    )
+    return f"<details><summary>{say('numbers')}</summary><table><tr><td></td>{head}</tr>{rows}</table></details>"
 
 
-def _chart(kind: Any, number: int, lying: bool, **options: Any) -> Any:
+def _cell(value: float | None, say: Language) -> str:
+    return f"<td>{'–' if value is None else say.number(value)}</td>"
+
+
+def _most(values: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(values.items(), key=lambda each: (-each[1], each[0]))[:MOST_KINDS])
+
+
+def _bars(labels: Sequence[str], series: Series, say: Language, stacked: bool = False) -> str:
+    return _drawn(pygal.StackedBar if stacked else pygal.Bar, labels, series, WIDE, say)
+
+
+def _lines(labels: Sequence[str], series: Series, say: Language, range: tuple[float, float] | None = None) -> str:
+    return _drawn(pygal.Line, labels, series, NARROW, say, dots_size=4, range=range, include_x_axis=True)
+
+
+def _drawn(kind: Any, labels: Sequence[str], series: Series, width: int, say: Language, **options: Any) -> str:
+    if not labels or not series:
+        return ""
+    sizes = dict.fromkeys(("label_font_size", "major_label_font_size", "legend_font_size"), 13)
     style = pygal.style.Style(
         background="transparent",
         plot_background="transparent",
-        foreground="var(--ink)",
+        foreground="var(--faint)",
         foreground_strong="var(--ink)",
-        foreground_subtle="var(--faint)",
+        foreground_subtle="var(--line)",
+        guide_stroke_color="var(--line)",
+        major_guide_stroke_color="var(--line)",
+        guide_stroke_dasharray="none",
+        major_guide_stroke_dasharray="none",
         colors=COLOURS,
-        font_family="system-ui, sans-serif",
+        opacity=1,
+        opacity_hover=0.8,
+        font_family="inherit",
+        stroke_width="2.5",
+        **sizes,
     )
-    return kind(
+    chart = kind(
         style=style,
         js=[],  # nothing is loaded from anywhere
         disable_xml_declaration=True,
         explicit_size=False,
+        width=width,
+        height=260,
+        margin=4,
+        spacing=12,
+        show_legend=len(series) > 1,
         legend_at_bottom=True,
-        x_label_rotation=0 if lying else 30,
-        width=640,
-        height=max(160, 26 * number + 60) if lying else 300,
-        **options,
+        legend_box_size=12,
+        legend_at_bottom_columns=min(len(series), 2 if width == NARROW else 4),
+        show_x_guides=False,
+        truncate_legend=-1,
+        truncate_label=-1,
+        value_formatter=lambda value: say.number(round(value, 3) if value % 1 else int(value)),
+        rounded_bars=2,
+        **{"min_scale": 3, "max_scale": 5, **options},
     )
-
-
-def _svg(chart: Any) -> str:
-    """Without the script that pygal writes for its tooltips: the page needs none, and may forbid them."""
+    chart.x_labels = labels
+    every = max(-(-len(labels) // (12 if width == WIDE else 6)), 1)
+    chart.x_labels_major = labels[::every]
+    chart.show_minor_x_labels = every == 1
+    for name, values in series.items():
+        chart.add(name, values)
+    # Without the script that pygal writes for its tooltips: the page needs none, and may forbid them.
     return re.sub(r"<script.*?</script>", "", str(chart.render()), flags=re.S)
-
-
-def _table(rows: Sequence[tuple[str, int]]) -> str:
-    if not rows:
-        return ""
-    cells = "".join(f'<tr><td>{escape(name)}</td><td class="number">{number}</td></tr>' for name, number in rows)
-    return f"<table>{cells}</table>"
-
-
-def _named(values: Mapping[str, int], say: Mapping[str, str]) -> dict[str, int]:
-    return {name or say["unknown"]: number for name, number in [*values.items()][:15]}
-
-
-def _number(value: float, language: str) -> str:
-    text = f"{value:,}"
-    return text if language == "en" else text.translate({ord(","): "\u202f", ord("."): ","})

@@ -31,7 +31,7 @@ WHERE {SINCE} GROUP BY 1, 2 HAVING count(DISTINCT caller_id) >= {FEWEST} ORDER B
 AGREED = "JOIN conversations ON conversations.id = conversation_id JOIN consents USING (caller_id)"
 ASKED = f"""
 SELECT min(question) AS question, count(*) AS times FROM messages {AGREED} WHERE {SINCE} AND consents.analytics
-GROUP BY lower(regexp_replace(question, '\\W+', ' ', 'g')) HAVING count(DISTINCT caller_id) >= {FEWEST}
+GROUP BY lower(btrim(regexp_replace(question, '\\W+', ' ', 'g'))) HAVING count(DISTINCT caller_id) >= {FEWEST}
 ORDER BY 2 DESC, 1 LIMIT 15
 """
 UNANSWERED = f"""
