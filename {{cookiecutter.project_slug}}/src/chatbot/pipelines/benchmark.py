@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 CANDIDATES = 50
 """Passages retrieved a question, of which the first ten different documents are judged."""
 MEASURES = ("nDCG@10", "R@10", "RR@10")
+SECONDS = ("seconds p50", "seconds p99")
+FIGURES = (*MEASURES, "right", "citation precision", "refusal precision", "refusal recall", *SECONDS, "cost")
 CALLER = "benchmark"
 """Nothing is kept of its questions."""
 
@@ -57,6 +59,7 @@ class Result:
 
 async def measure(services: Services, options: Options, watch: Watch) -> Figures:
     """Ask, judge, and compare with the other configuration if there is one."""
+    thresholds.parse(_thresholds(services, options), _known(options))  # a mistake is told before minutes of work
     if folder := options.get("beir"):
         return await data_sets.measure(services, Path(folder), watch)
     path = settings.home() / (options.get("questions") or services.settings.questions)
@@ -66,9 +69,9 @@ async def measure(services: Services, options: Options, watch: Watch) -> Figures
     results = await ask(services, asked, watch)
     figures = {"data": path.name, "model": services.settings.llm_model or "extractive", **summary(results)}
     if against := options.get("against"):
-        other = comparison.configuration(Path(against), services.settings)
-        async with opened(other) as others:
+        async with opened(comparison.configuration(Path(against))) as others:
             figures["against"] = comparison.compare(results, await ask(others, asked, watch), Path(against).name)
+        figures["notes"] = comparison.told(figures, figures["against"])
     return figures
 
 
@@ -78,14 +81,22 @@ async def check(services: Services, options: Options, watch: Watch) -> Figures:
 
     from chatbot.pipelines.pipeline import conclude
 
-    given = [*settings.words(services.settings.benchmark_thresholds), *(options.get("thresholds") or ())]
-    missed = thresholds.missed(given, options)
+    missed = thresholds.missed(thresholds.parse(_thresholds(services, options), _known(options)), options)
     if missed:
         now = datetime.now(UTC)
         kept = {key: value for key, value in options.items() if key not in ("questions", "beir", "thresholds")}
         await conclude(services, PIPELINE, now, {**kept, "missed": missed})
         raise ChatbotError(f"The benchmark failed: {'; '.join(missed)}.")
     return {"missed": []}
+
+
+def _thresholds(services: Services, options: Options) -> list[str]:
+    return [*settings.words(services.settings.benchmark_thresholds), *(options.get("thresholds") or ())]
+
+
+def _known(options: Options) -> Sequence[str]:
+    """A data set has no answers to be judged."""
+    return (*MEASURES, *SECONDS) if options.get("beir") else FIGURES
 
 
 async def ask(services: Services, asked: Sequence[Asked], watch: Watch) -> list[Result]:
@@ -99,8 +110,6 @@ async def ask(services: Services, asked: Sequence[Asked], watch: Watch) -> list[
 
 def summary(results: Sequence[Result]) -> Figures:
     """The figures over all questions. `None` where there was nothing to measure."""
-    import numpy as np
-
     answerable = [each for each in results if not each.asked.must_refuse]
     refused = [each for each in results if each.verdict in ("refused rightly", "refused wrongly")]
     must_refuse = [each for each in results if each.asked.must_refuse]
@@ -117,10 +126,15 @@ def summary(results: Sequence[Result]) -> Figures:
         ),
         "refusal precision": _share(rightly, len(refused)),
         "refusal recall": _share(rightly, len(must_refuse)),
-        "seconds p50": round(float(np.percentile(seconds, 50)), 3),
-        "seconds p99": round(float(np.percentile(seconds, 99)), 3),
+        **percentiles(seconds),
         "cost": round(sum(each.cost for each in results), 6),
     }
+
+
+def percentiles(seconds: Sequence[float]) -> dict[str, float]:
+    import numpy as np
+
+    return {f"seconds p{share}": round(float(np.percentile(seconds, share)), 3) for share in (50, 99)}
 
 
 def scores(

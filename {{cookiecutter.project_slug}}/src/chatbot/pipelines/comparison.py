@@ -5,7 +5,7 @@ The test is a paired permutation test: were both equally good, the sign of each 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from chatbot.pipelines.benchmark import Result
 
 RESAMPLES = 9999
+SIGNIFICANT = 0.05
 MOST_SHOWN = 50
 """Questions that differ."""
 
 
-def configuration(path: Path, base: settings.Settings) -> settings.Settings:
-    """`base` with the variables of that file, written as `.env` is. InvalidConfiguration names what is wrong."""
+def configuration(path: Path) -> settings.Settings:
+    """The settings as they are, but for the variables of that file, which is written as `.env` is.
+
+    InvalidConfiguration names what is wrong.
+    """
     from dotenv import dotenv_values
 
     if not path.is_file():
@@ -30,6 +34,8 @@ def configuration(path: Path, base: settings.Settings) -> settings.Settings:
     unknown = sorted(values.keys() - set(settings.variables()))
     if unknown:
         raise InvalidConfiguration(f"{path} names variables that there are not: {', '.join(unknown)}.")
+    if not values:
+        raise InvalidConfiguration(f"{path} names no variable, so there is nothing to compare.")
     return settings.load(**{name.lower(): value for name, value in values.items()})
 
 
@@ -54,6 +60,20 @@ def compare(ours: Sequence[Result], theirs: Sequence[Result], name: str) -> dict
         "p values": {measure: _p_value(values) for measure, values in series.items()},
         "differing": differing[:MOST_SHOWN],
     }
+
+
+def told(figures: Mapping[str, Any], against: Mapping[str, Any]) -> list[str]:
+    """The comparison in lines: the figures side by side, then the questions that differ."""
+    lines = [f"{'':20}{'these':>10}{against['name']:>20}   p"]
+    for name, other in against["figures"].items():
+        chance = against["p values"].get(name)
+        told = "" if chance is None else f"{chance:.4f}{'' if chance < SIGNIFICANT else ', may be chance'}"
+        lines.append(f"{name:20}{_shown(figures[name]):>10}{_shown(other):>20}   {told}".rstrip())
+    return lines + [f"{each['ours']} | {each['theirs']}: {each['question']}" for each in against["differing"]]
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:g}"
 
 
 def _is_right(result: Result) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatbot.domain import ChatbotError, InvalidConfiguration
-from chatbot.ingestion.corpus import Item
+from chatbot.ingestion.corpus import Item, every_document
 from chatbot.pipelines import documents
 from chatbot.pipelines.pipeline import Figures, Watch
 
@@ -43,16 +44,18 @@ def load(folder: Path) -> DataSet:
         queries = {line["_id"]: line["text"] for line in _lines(folder / "queries.jsonl") if line["_id"] in relevant}
     except (OSError, ValueError, KeyError) as error:
         raise InvalidConfiguration(f"{folder} is not a data set in the BEIR layout: {error}") from None
+    if not queries:
+        raise InvalidConfiguration(f"{folder} holds no query with a relevant document.")
     return DataSet(items, queries, {query: relevant[query] for query in queries})
 
 
 async def measure(services: Services, folder: Path, watch: Watch) -> Figures:
     """Ingest it, ask each of its queries, and measure the ranking. ChatbotError where other documents are already."""
-    from chatbot.pipelines.benchmark import CANDIDATES, MEASURES, scores
+    from chatbot.pipelines.benchmark import CANDIDATES, MEASURES, percentiles, scores
 
     data = await asyncio.to_thread(load, folder)
     sources = {item.source for item in data.items}
-    for document in await services.documents.list(1000):
+    async for document in every_document(services.documents):
         if document.source not in sources:
             raise ChatbotError(
                 f"{document.source} is in the database, which has to be empty or hold {folder.name} only."
@@ -64,14 +67,16 @@ async def measure(services: Services, folder: Path, watch: Watch) -> Figures:
 
     async for _ in documents.ingest(services, data.items, within, False):
         done += 1
-    rankings = {}
+    rankings, seconds = {}, []
     for number, (query, text) in enumerate(data.queries.items(), start=1):
+        started = time.perf_counter()
         passages = await services.retriever.search(text, CANDIDATES)
+        seconds.append(time.perf_counter() - started)
         rankings[query] = list(dict.fromkeys(passage.source for passage in passages))
         await watch(text, 0.5 + number / len(data.queries) / 2)
     found = scores(rankings, data.relevant)
     means = {name: round(sum(each[name] for each in found.values()) / len(found), 4) for name in MEASURES}
-    return {"data": folder.name, "questions": len(data.queries), **means}
+    return {"data": folder.name, "questions": len(data.queries), **means, **percentiles(seconds)}
 
 
 def _item(name: str, line: Mapping[str, Any]) -> Item:

@@ -13,17 +13,27 @@ The file is a YAML list. A question is `must_refuse: true`, or has what a right 
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from statistics import mean
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
 from chatbot.domain import Answer, InvalidConfiguration
 
+LIST = (list, "a list of texts, such as [Barba, Forsyth]")
+FORMS: dict[str, tuple[type, str]] = {
+    "question": (str, "a text"),
+    "after": LIST,
+    "expected_documents": LIST,
+    "expected_words": LIST,
+    "page": (int, "a number"),
+    "must_refuse": (bool, "true or false"),
+}
+"""The keys of a question: what they hold, and how that is said."""
 Verdict = Literal["right", "partly", "wrong", "refused wrongly", "refused rightly", "answered wrongly"]
 VERDICTS: tuple[Verdict, ...] = (
     "right",
@@ -57,23 +67,64 @@ class Asked:
 
 
 def load(path: Path) -> list[Asked]:
-    """The questions of a file. InvalidConfiguration says which of them cannot be judged, and why."""
+    """The questions of a file. InvalidConfiguration says in which line which key is wrong, and how."""
     try:
-        entries = yaml.safe_load(path.read_text("utf-8"))
-        asked = [Asked(**entry) for entry in entries]
+        entries = yaml.load(path.read_text("utf-8"), _Numbered)  # noqa: S506 - a safe loader, which counts lines
     except OSError:
         raise InvalidConfiguration(f"{path}: no such file of questions; docs/pipelines.md shows one.") from None
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
-        said = str(error).splitlines()[0].replace("Asked.__init__()", "an entry")
-        raise InvalidConfiguration(f"{path} is no list of questions: {said}") from None
-    for each in asked:
-        if each.must_refuse == bool(each.expected_words):
-            raise InvalidConfiguration(f"{path}: “{each.question}” needs either expected_words or must_refuse.")
-    repeated = [id for id, times in Counter(each.id for each in asked).items() if times > 1]
-    if repeated or not asked:
-        problem = f"“{repeated[0].splitlines()[-1]}” is there twice" if repeated else "it holds no question"
-        raise InvalidConfiguration(f"{path}: {problem}.")
+    except UnicodeDecodeError:
+        raise InvalidConfiguration(f"{path} is no text in UTF-8.") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}" if mark else f"{path}"
+        raise InvalidConfiguration(f"{where}: {getattr(error, 'problem', '') or 'this is no YAML'}.") from None
+    if not isinstance(entries, list) or not entries:
+        raise InvalidConfiguration(f"{path} is no list of questions; docs/pipelines.md shows one.")
+    asked: list[Asked] = []
+    known: dict[str, int] = {}
+    for number, entry in enumerate(entries, start=1):
+        line = entry.pop(_LINE) if isinstance(entry, dict) else 0
+        where = f"{path}, line {line}" if line else f"{path}, entry {number}"
+        each = _asked(entry, where)
+        if each.id in known:
+            raise InvalidConfiguration(f"{where}: “{each.question}” is asked in line {known[each.id]} already.")
+        known[each.id] = line
+        asked.append(each)
     return asked
+
+
+_LINE = object()
+"""The key under which an entry's line is kept while the file is read: no name that a file could have."""
+
+
+class _Numbered(yaml.SafeLoader):
+    """Knows of each mapping in which line it begins."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        return {**super().construct_mapping(node, deep=True), _LINE: node.start_mark.line + 1}
+
+
+def _asked(entry: Any, where: str) -> Asked:
+    if not isinstance(entry, dict):
+        raise InvalidConfiguration(f"{where}: a question is written as `question: …` and what its answer holds.")
+    for key, value in entry.items():
+        if key not in FORMS:
+            near = get_close_matches(str(key), FORMS, 1)
+            meant = f"do you mean {near[0]}?" if near else f"there are {', '.join(FORMS)}."
+            raise InvalidConfiguration(f"{where}: there is no key {key}; {meant}")
+        form, said = FORMS[key]
+        every = value if isinstance(value, list) else []
+        if isinstance(value, bool) is not (form is bool) or not isinstance(value, form):
+            raise InvalidConfiguration(f"{where}: {key} has to be {said}.")
+        if not all(isinstance(each, str | int | float) and str(each).strip() for each in every):
+            raise InvalidConfiguration(f"{where}: {key} has to be {said}.")
+    if not str(entry.get("question", "")).strip():
+        raise InvalidConfiguration(f"{where}: question is missing.")
+    fields: dict[str, Any] = {k: [str(each) for each in v] if isinstance(v, list) else v for k, v in entry.items()}
+    each = Asked(**fields)
+    if each.must_refuse == bool(each.expected_words):
+        raise InvalidConfiguration(f"{where}: “{each.question}” needs either expected_words or must_refuse.")
+    return each
 
 
 def judge(asked: Asked, answer: Answer, sources: Mapping[str, str]) -> Verdict:
