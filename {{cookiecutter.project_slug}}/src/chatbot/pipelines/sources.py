@@ -45,13 +45,15 @@ def named(corpus: str, services: Services) -> Source:
 
         url, _, chosen = name.partition("#")
         return Repository(url, chosen or None, corpus)
-    if kind in ("folder", "s3"):
-        from chatbot.ingestion import files
+    if kind == "folder":
+        from chatbot.ingestion.folder import Folder
 
-        if kind == "folder":
-            return files.Folder(home() / name, home(), corpus)
+        return Folder(home() / name, home(), corpus)
+    if kind == "s3":
+        from chatbot.pipelines.bucket import Bucket
+
         bucket, _, prefix = name.partition("/")
-        return files.Bucket(bucket, prefix, str(services.settings.s3_url or ""), corpus)
+        return Bucket(bucket, prefix, str(services.settings.s3_url or ""), corpus)
     from chatbot.ingestion import web_pages
 
     through = (services.fetcher, services.ingester.download, corpus)

@@ -1,17 +1,17 @@
-"""Files as an archive: a folder of this machine, or a bucket that speaks S3's protocol."""
+"""A bucket as an archive, by S3's protocol: its supported objects below a prefix, each called `s3://BUCKET/KEY`.
+
+Keys, region and roles are found by the SDK, as the platform gives them: AWS_ACCESS_KEY_ID and its siblings, or the role
+of the machine or the container.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from chatbot.domain import InvalidConfiguration, Unavailable, UnreadableDocument
-from chatbot.ingestion import corpus
 from chatbot.ingestion.parsing.parse import SUFFIXES
 from chatbot.ingestion.records import Item, Record
 
@@ -19,46 +19,21 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 
-class Folder:
-    """Its supported files, under the names that `chatbot ingest` gives them; see `records.Source`."""
-
-    def __init__(self, path: Path, base: Path, collection: str) -> None:
-        self._path, self._base, self._collection = path, base, collection
-
-    async def changed(self, since: str) -> AsyncIterator[Record]:
-        for item in await asyncio.to_thread(self._files):
-            yield _record(item.source, self._collection, await asyncio.to_thread(_modified, item))
-
-    async def present(self) -> None:
-        return None
-
-    async def item(self, record: Record) -> Item:
-        for item in await asyncio.to_thread(self._files):
-            if item.source == record.source:
-                return replace(item, metadata=record.metadata)
-        raise UnreadableDocument("The file is gone.")
-
-    def _files(self) -> Sequence[Item]:
-        return corpus.files([self._path], self._base).items
-
-
 class Bucket:
-    """The supported objects below a prefix, each called `s3://BUCKET/KEY`; see `records.Source`.
-
-    Keys, region and roles are found by the SDK, as the platform gives them: AWS_ACCESS_KEY_ID and its siblings, or the
-    role of the machine or the container.
-    """
+    """See `records.Source`."""
 
     def __init__(self, bucket: str, prefix: str, endpoint: str, collection: str) -> None:
+        """`endpoint`: a URL; "" for Amazon's own."""
         self._bucket, self._prefix, self._endpoint, self._collection = bucket, prefix, endpoint, collection
 
     async def changed(self, since: str) -> AsyncIterator[Record]:
+        metadata = {"collection": self._collection}
         with self._errors():
             async for page in self._store().list(self._prefix):
                 for each in page:
-                    if PurePosixPath(each["path"].lower()).suffix in SUFFIXES:
-                        source = f"s3://{self._bucket}/{each['path']}"
-                        yield _record(source, self._collection, _iso(each["last_modified"]))
+                    path, modified = PurePosixPath(each["path"]), each["last_modified"].isoformat()
+                    if path.suffix.lower() in SUFFIXES:
+                        yield Record(f"s3://{self._bucket}/{path}", path.name, "", metadata, modified=modified)
 
     async def present(self) -> None:
         return None
@@ -92,15 +67,3 @@ class Bucket:
             raise InvalidConfiguration(f"The bucket {self._bucket} refuses these keys, or does not exist.") from None
         except exceptions.BaseError:
             raise Unavailable(f"The bucket {self._bucket}", "check its name, keys, region and S3_URL.") from None
-
-
-def _record(source: str, collection: str, modified: str) -> Record:
-    return Record(source, PurePosixPath(source).name, "", {"collection": collection}, modified=modified)
-
-
-def _modified(item: Item) -> str:
-    return _iso(datetime.fromtimestamp(item.path.stat().st_mtime, UTC)) if item.path else ""
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
