@@ -26,6 +26,7 @@ CHOSEN_FILES = {
     "docs/services.md",
     "pyproject.toml",
     "requirements-dev.lock",
+    "requirements-prefect.lock",
     "requirements.lock",
     "services/services.toml",
     "src/chatbot/chosen/queue.py",
