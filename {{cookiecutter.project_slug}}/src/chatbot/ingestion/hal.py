@@ -16,11 +16,8 @@ from typing import Any
 
 import httpx2
 
-<<<<<<< HEAD
 from chatbot.clients import http
-=======
 from chatbot.clients.retry_after import retry_after
->>>>>>> 1a3cb29 (Harvest folders and buckets too, and follow an archive through its faults)
 from chatbot.domain import Unavailable
 from chatbot.ingestion.records import Item, Record, described, earlier
 from chatbot.text.reference import reference
