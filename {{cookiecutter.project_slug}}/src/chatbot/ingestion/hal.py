@@ -88,8 +88,8 @@ async def listing(
         for _ in range(RESTARTS):
             try:
                 async for fields in _pages(client, url, pause, since, names):
-                    if (source := _source(fields)) not in seen:
-                        seen.add(source)
+                    if (id := _first(fields.get("halId_s")) or _source(fields)) not in seen:
+                        seen.add(id)
                         yield fields
             except CursorExpired:
                 continue
