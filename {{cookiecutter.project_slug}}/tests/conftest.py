@@ -57,7 +57,7 @@ TABLES = [
     "jobs",
 ]
 TABLES += ["api_keys", "daily_salts", "request_rates", "token_spending"]
-TABLES += ["conversations", "messages", "feedback", "consents", "erasures", "daily_tasks", "open_answers"]
+TABLES += ["conversations", "messages", "shares", "feedback", "consents", "erasures", "daily_tasks", "open_answers"]
 TABLES += ["harvests", "harvested", "pipeline_runs", "schedule_ticks"]
 LEASE = 2.0
 """Seconds."""

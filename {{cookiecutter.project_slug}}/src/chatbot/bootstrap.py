@@ -33,6 +33,7 @@ from chatbot.ingestion.vector_index import VectorIndex
 from chatbot.settings import Settings, scopes
 from chatbot.storage.api_keys import ApiKeys
 from chatbot.storage.bm25 import LexicalIndex
+from chatbot.storage.catalogue import Catalogue
 from chatbot.storage.conversations import Conversations
 from chatbot.storage.database import Database
 from chatbot.storage.documents import Documents
@@ -41,6 +42,7 @@ from chatbot.storage.indexes import Indexes
 from chatbot.storage.jobs import Jobs
 from chatbot.storage.limits import Limits
 from chatbot.storage.personal import Personal
+from chatbot.storage.reviews import Reviews
 from chatbot.storage.streams import OpenAnswers
 
 
@@ -51,6 +53,7 @@ class Services:
     settings: Settings
     database: Database
     documents: Documents
+    catalogue: Catalogue
     indexes: Indexes
     embeddings: Embeddings
     jobs: Jobs
@@ -73,6 +76,7 @@ class Services:
     chat: ChatService
     personal: Personal
     fetcher: Fetcher
+    reviews: Reviews
 
     async def aclose(self) -> None:
         self.sandbox.close()
@@ -130,6 +134,7 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         settings=settings,
         database=database,
         documents=documents,
+        catalogue=part("catalogue", lambda: Catalogue(database)),
         indexes=indexes,
         embeddings=embeddings,
         jobs=jobs,
@@ -152,6 +157,7 @@ def bootstrap(settings: Settings, **overrides: Any) -> Services:
         chat=chat,
         personal=part("personal", lambda: Personal(database, conversations)),
         fetcher=fetcher,
+        reviews=part("reviews", lambda: Reviews(database)),
     )
 
 

@@ -135,7 +135,7 @@ class Settings(BaseSettings):
     bot_name: str = Field(default="Chatbot", min_length=1, max_length=80, description="The name users see")
     bot_language: Language = Field(default="en", description="The interface's language: en or fr")
     suggested_questions_en: str = Field(
-        default="", description="First questions on the page, apart by |; empty: the manual's, if CORPUS is docs"
+        default="", description="First questions on the page, apart by |; empty: from the latest documents"
     )
     suggested_questions_fr: str = Field(default="", description="The same for the page in French")
     ai_notice_en: str = Field(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Frame, FrameLocator, Locator, Page, expect
 
 from chatbot.web.pages import page as chat_page
 
-WORDS: dict[str, dict[str, Any]] = json.loads((chat_page.FOLDER / "chat.words.json").read_text("utf-8"))
+FILES = [chat_page.FOLDER / f"{name}.words.json" for name in (*chat_page.PATHS, "common")]
+READ = [json.loads(file.read_text("utf-8")) for file in FILES]
+WORDS: dict[str, dict[str, str]] = {
+    language: {k: v for each in READ for k, v in each[language].items()} for language in ("en", "fr")
+}
 
 
 class Reader:
@@ -18,8 +21,7 @@ class Reader:
         self.page, self.language = page, language
 
     def say(self, word: str, n: str = "") -> str:
-        text: str = WORDS[self.language][word]
-        return text.replace("{n}", n)
+        return WORDS[self.language][word].replace("{n}", n)
 
     @property
     def status(self) -> Locator:
@@ -45,8 +47,8 @@ class Reader:
         await self.question.press("Enter")
 
     async def answered(self, times: int = 1) -> None:
-        await expect(self.status).to_have_text(self.say("done"))
         await expect(self.page.locator("article .actions:visible")).to_have_count(times)
+        await expect(self.page.locator("article .busy:visible")).to_have_count(0)
 
     async def opened(self, marked: str) -> None:
         """The panel shows this text, marked and in view."""

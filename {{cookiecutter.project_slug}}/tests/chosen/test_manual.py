@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from contextlib import suppress
@@ -15,8 +14,6 @@ from chatbot.cli.main import main
 from chatbot.settings import home, variables
 
 PAGES = sorted([home() / "README.md", *(home() / "docs").rglob("*.md")])
-WORDS = json.loads((home() / "src/chatbot/web/pages/chat.words.json").read_text("utf-8"))
-SUGGESTIONS = [question for words in WORDS.values() for question in words["suggestions"]]
 CODE = re.compile(r"^```\w*\n(.*?)^```|`([^`\n]+)`", re.M | re.S)
 
 
@@ -67,12 +64,6 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_every_variable_is_explained() -> None:
     pages = [(home() / "docs" / name).read_text("utf-8") for name in ("configure.md", "secrets.md")]
     assert [name for name in variables() if f"| `{name}` |" not in "".join(pages)] == []
-
-
-@pytest.mark.parametrize("question", SUGGESTIONS)
-def test_it_answers_what_the_chat_page_suggests(question: str) -> None:
-    manual = "\n".join(page.read_text("utf-8") for page in PAGES)
-    assert f"## {question}".replace("’", "'").replace("\u00a0", " ") in manual.replace("’", "'").replace("\u00a0", " ")
 
 
 def test_there_are_commands_to_look_at() -> None:

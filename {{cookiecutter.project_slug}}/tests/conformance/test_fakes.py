@@ -179,6 +179,45 @@ async def test_they_are_listed_the_latest_first_without_their_messages(conversat
     assert not any(each.messages for each in first)
 
 
+async def test_a_message_is_replaced_with_all_after_it_and_understood_from_those_before(conversations: Any) -> None:
+    for number in range(3):
+        await conversations.keep(ALICE, "k1", message(f"m{number}"), title=None if number else "Why?")
+    assert len(await conversations.turns("k1", ALICE, 5, "m1")) == 1
+    await conversations.keep(ALICE, "k1", message("m3"), replaces="m1")
+    found = await conversations.get("k1", ALICE)
+    assert [each.id for each in found.messages] == ["m0", "m3"]
+    assert await conversations.turns("k1", ALICE, 5, "m0") == []
+
+
+async def test_a_conversation_is_renamed_and_found_by_its_words(conversations: Any) -> None:
+    await conversations.keep(ALICE, "k1", message("m1", "Who pays?"), title="Who pays?")
+    assert await conversations.rename("k1", ALICE, "100 % Rain")
+    assert not await conversations.rename("k1", BOB, "Mine")
+    for words, ids in (("% r", ["k1"]), ("WHO PAYS", ["k1"]), ("it does", ["k1"]), ("_", []), ("snow", [])):
+        assert [each.id for each in await conversations.list(ALICE, 5, words=words)] == ids
+    assert await conversations.list(BOB, 5, words="rain") == []
+
+
+async def test_a_link_shows_what_was_said_until_then_and_ends(conversations: Any) -> None:
+    await conversations.keep(ALICE, "k1", message("m1"), title="Why?")
+    await conversations.rate("m1", ALICE, Feedback("up"))
+    assert await conversations.share("k1", BOB) is None
+    token = await conversations.share("k1", ALICE)
+    await conversations.keep(ALICE, "k1", message("m2"))
+    found = await conversations.shared(token)
+    assert [(each.id, each.feedback) for each in found.messages] == [("m1", None)]
+    assert (await conversations.get("k1", ALICE)).share == token
+    assert await conversations.share("k1", ALICE) == token
+    assert len((await conversations.shared(token)).messages) == 2
+    assert not await conversations.unshare("k1", BOB)
+    assert await conversations.unshare("k1", ALICE)
+    assert not await conversations.unshare("k1", ALICE)
+    assert await conversations.shared(token) is None
+    token = await conversations.share("k1", ALICE)
+    assert await conversations.delete("k1", ALICE)
+    assert await conversations.shared(token) is None
+
+
 async def test_feedback_is_the_owners_and_replaces_feedback(conversations: Any) -> None:
     await conversations.keep(ALICE, "k1", message("m1"), title="Why?")
     assert not await conversations.rate("m1", BOB, Feedback("up"))

@@ -6,6 +6,7 @@ tests/conformance/test_fakes.py holds them, and those of memory.py, to what Post
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ from chatbot.domain import (
     LimitReached,
     Message,
     NotFound,
+    Outline,
     Passage,
     Question,
     Scope,
@@ -145,12 +147,20 @@ class FakeConversations:
         self.erased: dict[str, datetime] = {}
         """Callers, and when all that was kept of them was erased."""
         self.error: Exception | None = None
+        self.until: dict[str, datetime] = {}
+        """By the token of a link: until when it shows what was said."""
 
     def of(self, caller_id: str) -> list[Conversation]:
         return [conversation for owner, conversation in self.rows.values() if owner == caller_id]
 
     async def keep(
-        self, caller_id: str, conversation_id: str, message: Message, title: str | None = None, age: float = 0
+        self,
+        caller_id: str,
+        conversation_id: str,
+        message: Message,
+        title: str | None = None,
+        age: float = 0,
+        replaces: str | None = None,
     ) -> None:
         if self.error:
             raise self.error
@@ -164,17 +174,22 @@ class FakeConversations:
             raise NotFound("There is no conversation of this id.")
         self.open.pop(message.id, None)
         answer = replace(message.answer, text=message.answer.text.replace("\0", ""))
-        messages = [*known.messages, replace(message, answer=answer, created_at=now)]
+        former = itertools.takewhile(lambda each: each.id != replaces, known.messages)
+        messages = [*former, replace(message, answer=answer, created_at=now)]
         self.rows[conversation_id] = caller_id, replace(known, updated_at=now, messages=messages)
 
-    async def turns(self, id: str, caller_id: str, limit: int) -> list[Turn]:
+    async def turns(self, id: str, caller_id: str, limit: int, before: str | None = None) -> list[Turn]:
         known = await self.get(id, caller_id)
         if known is None:
             raise NotFound("There is no conversation of this id.")
-        return [Turn(message.question, message.answer.text) for message in known.messages][-limit:]
+        former = itertools.takewhile(lambda each: each.id != before, known.messages)
+        return [Turn(message.question, message.answer.text) for message in former][-limit:]
 
-    async def list(self, caller_id: str, limit: int, before: tuple[datetime, str] | None = None) -> list[Conversation]:
+    async def list(
+        self, caller_id: str, limit: int, before: tuple[datetime, str] | None = None, words: str = ""
+    ) -> list[Conversation]:
         found = [each for each in self.of(caller_id) if before is None or (each.updated_at, each.id) < before]
+        found = [each for each in found if words.lower() in _said(each).lower()]
         found.sort(key=lambda each: (each.updated_at, each.id), reverse=True)
         return [replace(each, messages=()) for each in found[:limit]]
 
@@ -189,6 +204,32 @@ class FakeConversations:
     async def delete(self, id: str, caller_id: str) -> bool:
         return await self.get(id, caller_id) is not None and bool(self.rows.pop(id))
 
+    async def rename(self, id: str, caller_id: str, title: str) -> bool:
+        return await self._change(id, caller_id, title=title)
+
+    async def share(self, id: str, caller_id: str) -> str | None:
+        known = await self.get(id, caller_id)
+        token = known and (known.share or f"token-{id}")
+        self.until |= {token or "": datetime.now(UTC)}
+        return token if await self._change(id, caller_id, share=token) else None
+
+    async def unshare(self, id: str, caller_id: str) -> bool:
+        known = await self.get(id, caller_id)
+        return known is not None and known.share is not None and await self._change(id, caller_id, share=None)
+
+    async def shared(self, token: str) -> Conversation | None:
+        found = next((each for _, each in self.rows.values() if each.share == token), None)
+        if found is None:
+            return None
+        kept = [replace(each, feedback=None) for each in found.messages if _before(each, self.until[token])]
+        return replace(found, messages=kept)
+
+    async def _change(self, id: str, caller_id: str, **values: Any) -> bool:
+        known = await self.get(id, caller_id)
+        if known:
+            self.rows[id] = caller_id, replace(known, **values)
+        return known is not None
+
     async def rate(self, message_id: str, caller_id: str, feedback: Feedback) -> bool:
         for conversation in self.of(caller_id):
             if message_id in [message.id for message in conversation.messages]:
@@ -196,6 +237,14 @@ class FakeConversations:
                 self.rows[conversation.id] = caller_id, replace(conversation, messages=rated)
                 return True
         return False
+
+
+def _said(conversation: Conversation) -> str:
+    return "\n".join([conversation.title, *(f"{each.question}\n{each.answer.text}" for each in conversation.messages)])
+
+
+def _before(message: Message, moment: datetime) -> bool:
+    return message.created_at is not None and message.created_at <= moment
 
 
 class FakeOpenAnswers:
@@ -269,6 +318,11 @@ class FakeDocuments:
 
     async def position(self, id: str, chunk_id: str) -> int | None:
         return next((each.position for each in self.held.get(id, []) if each.id == chunk_id), None)
+
+    async def latest(self, limit: int, headings: int) -> list[Outline]:
+        rows = list(self.rows.values())[:limit]
+        of = {each.id: [chunk.heading for chunk in self.held.get(each.id, [])][:headings] for each in rows}
+        return [Outline(each.title, each.language, each.metadata, of[each.id]) for each in rows]
 
     async def count(self) -> tuple[int, int]:
         return len(self.rows), sum(row.chunks for row in self.rows.values())
@@ -442,6 +496,7 @@ def fake_services(answerer: FakeAnswerer | None = None, model: FakeModel | None 
         settings=settings.load(**given),
         database=FakeDatabase(),
         documents=documents,
+        catalogue=None,
         indexes=None,
         embeddings=None,
         jobs=jobs,
@@ -462,6 +517,7 @@ def fake_services(answerer: FakeAnswerer | None = None, model: FakeModel | None 
         conversations=conversations,
         open_answers=FakeOpenAnswers(conversations),
         personal=FakePersonal(conversations),
+        reviews=None,
         chat=ChatService(answerer, model, conversations),
         fetcher=FakeResource(),
     )

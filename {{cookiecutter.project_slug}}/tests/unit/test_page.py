@@ -17,9 +17,20 @@ from tests.unit.fakes import client_of, fake_services
 
 pytestmark = pytest.mark.slow
 
-FILES = {name: (page.FOLDER / f"chat.{name}").read_text("utf-8") for name in ("html", "css", "words.json")}
-FILES["js"] = "".join((page.FOLDER / name).read_text("utf-8") for name in page.SCRIPTS)
-WORDS: dict[str, dict[str, Any]] = json.loads(FILES["words.json"])
+NAMES = tuple(page.PATHS)
+
+
+def files(name: str) -> dict[str, str]:
+    """What a page is made of: html, js, and all its words."""
+    html = (page.FOLDER / f"{name}.html").read_text("utf-8")
+    panel = (page.FOLDER / "source.html").read_text("utf-8")
+    js = "".join((page.FOLDER / script).read_text("utf-8") for script in page.SCRIPTS[name])
+    return {"html": html.replace("SOURCE_PANEL", panel), "js": js}
+
+
+WORDS: dict[str, dict[str, dict[str, str]]] = {
+    name: json.loads((page.FOLDER / f"{name}.words.json").read_text("utf-8")) for name in (*NAMES, "common")
+}
 
 
 class Tags(HTMLParser):
@@ -40,10 +51,10 @@ class Tags(HTMLParser):
             self.contents[-1] += data
 
 
-async def served(**settings: Any) -> tuple[str, str]:
+async def served(name: str = "chat", **settings: Any) -> tuple[str, str]:
     """The page and its content security policy."""
     async with client_of(fake_services(**settings)) as client:
-        response = await client.get("/")
+        response = await client.get(page.PATHS[name])
     return response.text, response.headers["content-security-policy"]
 
 
@@ -53,8 +64,9 @@ def words_of(text: str) -> dict[str, dict[str, Any]]:
     return words
 
 
-async def test_the_policy_names_each_script_and_style_as_a_browser_hashes_it() -> None:
-    text, policy = await served()
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_policy_names_each_script_and_style_as_a_browser_hashes_it(name: str) -> None:
+    text, policy = await served(name)
     tags = Tags(text)
     inline = [
         (tag, content)
@@ -69,68 +81,69 @@ async def test_the_policy_names_each_script_and_style_as_a_browser_hashes_it() -
     assert "unsafe" not in policy
 
 
-async def test_nothing_comes_from_elsewhere_and_no_attribute_holds_script_or_style() -> None:
-    text, _ = await served()
+@pytest.mark.parametrize("name", NAMES)
+async def test_nothing_comes_from_elsewhere_and_no_attribute_holds_script_or_style(name: str) -> None:
+    text, policy = await served(name)
     for tag, attributes in Tags(text).found:
-        assert not [name for name in attributes if name.startswith("on") or name in ("style", "src", "srcset")], tag
-        assert attributes.get("href", "#") in ("#question", "privacy", "data:,", "#")
+        assert not [each for each in attributes if each.startswith("on") or each in ("style", "src", "srcset")], tag
+        assert attributes.get("href", "#") in ("#question", "privacy", "documents", "./", "data:,", "#")
     assert not re.search(r"@import|url\(|import\(|importScripts|WebSocket|EventSource|sendBeacon", text)
-    assert FILES["js"].count("fetch(") == 1
-    paths = {path.rstrip("/") for path in re.findall(r'["`](\w*:?/*v1/[^"`$?]*)', FILES["js"])}
-    assert paths == {"v1/chat", "v1/feedback", "v1/conversations", "v1/documents"}
+    assert files(name)["js"].count("fetch(") == 1
+    assert "connect-src 'self'; img-src data: blob:; base-uri 'none'; form-action 'none'" in policy
 
 
-@pytest.mark.parametrize("script", [*page.SCRIPTS, "privacy.js", "embed.js"])
+@pytest.mark.parametrize("script", sorted(each.name for each in page.FOLDER.glob("*.js")))
 def test_text_is_never_made_into_html_or_script(script: str) -> None:
     ways = r"innerHTML|outerHTML|insertAdjacentHTML|setHTML|document\.write|DOMParser|createContextualFragment|srcdoc"
     text = (page.FOLDER / script).read_text("utf-8")
     assert not re.search(ways + r"|\beval\b|\bFunction\(|javascript:", text)
 
 
-def test_both_languages_have_all_words_with_the_same_places_for_values() -> None:
-    assert list(WORDS["en"]) == list(WORDS["fr"])
-    for name, english in WORDS["en"].items():
-        french = WORDS["fr"][name]
-        assert (type(french), bool(french)) == (type(english), bool(english)), name
-        if isinstance(english, str):
-            assert re.findall(r"{\w+}", french) == re.findall(r"{\w+}", english), name
+@pytest.mark.parametrize("name", [*NAMES, "common"])
+def test_both_languages_have_all_words_with_the_same_places_for_values(name: str) -> None:
+    words = WORDS[name]
+    assert list(words["en"]) == list(words["fr"])
+    for word, english in words["en"].items():
+        french = words["fr"][word]
+        assert bool(french) == bool(english), word
+        assert re.findall(r"{\w+}", french) == re.findall(r"{\w+}", english), word
+    assert name == "common" or not {*words["en"]} & {*WORDS["common"]["en"]}
 
 
-def test_each_word_that_is_used_exists_and_each_that_exists_is_used() -> None:
-    used = set(re.findall(r'data-(?:word|label)="(\w+)"', FILES["html"]))
-    used |= set(re.findall(r'\b(?:say|tell|attempt|wordButton)\("(\w+)"', FILES["js"]))
-    used |= set(re.findall(r'\b(?:word|label): "(\w+)"', FILES["js"]))
-    assert used - set(WORDS["en"]) == set()
-    quoted = set(re.findall(r'"(\w+)"', FILES["js"])) | {"suggestions"}
-    assert {name for name in WORDS["en"] if not name.startswith("status_")} - used - quoted == set()
+@pytest.mark.parametrize("name", NAMES)
+def test_each_word_that_is_used_exists_and_each_that_exists_is_used(name: str) -> None:
+    text, known = files(name), {*WORDS[name]["en"], *WORDS["common"]["en"], "notice"}  # a setting
+    used = set(re.findall(r'data-(?:word|label|hint)="(\w+)"', text["html"]))
+    used |= set(re.findall(r'\b(?:say|tell|attempt|wordButton|confirmed\(say)\("(\w+)"', text["js"]))
+    used |= set(re.findall(r'\b(?:word|label): "(\w+)"', text["js"]))
+    assert used - known == set()
+    quoted = set(re.findall(r'"(\w+)"', text["js"]))
+    families = set(re.findall(r"`(\w+_)\$", text["js"])) | {f"{n}_" for n in re.findall(r'count\("(\w+)"', text["js"])}
+    own = {each for each in WORDS[name]["en"] if not each.startswith(tuple(families))}
+    assert own - used - quoted == set()
 
 
-def test_all_words_of_the_page_are_in_the_list_of_words() -> None:
-    without_noscript = re.sub(r"<noscript>.*?</noscript>", "", FILES["html"])
+@pytest.mark.parametrize("name", NAMES)
+def test_all_words_of_the_page_are_in_the_list_of_words(name: str) -> None:
+    without_noscript = re.sub(r"<noscript>.*?</noscript>", "", files(name)["html"])
     spoken = re.sub(r"BOT_\w+|<[^>]*>", "", without_noscript)
     assert spoken.split() == []
 
 
-async def test_suggestions_are_those_of_the_settings() -> None:
-    text, _ = await served(suggested_questions_en=" Who pays? | </script><b>What?| ", corpus="corpus")
-    assert "</script><b>" not in text
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_page_says_before_the_first_question_that_a_machine_answers(name: str) -> None:
+    text, _ = await served(name, ai_notice_fr="Ici </script><b>une machine")
     words = words_of(text)
-    assert words["en"]["suggestions"] == ["Who pays?", "</script><b>What?"]
-    assert words["fr"]["suggestions"] == []
-
-
-async def test_suggestions_are_about_the_manual_where_that_is_the_corpus() -> None:
-    text, _ = await served(corpus="docs")
-    assert {name: words["suggestions"] for name, words in words_of(text).items()} == {
-        name: words["suggestions"] for name, words in WORDS.items()
-    }
+    if name == "chat":
+        assert text.index('data-word="notice"') < text.index('id="question"')
+        assert words["en"]["notice"] == Settings.model_fields["ai_notice_en"].default
+        assert words["fr"]["notice"] == "Ici </script><b>une machine"
+    assert "</script><b>" not in text
 
 
 def test_a_name_is_written_once_and_as_text() -> None:
-    settings = Settings.model_construct(
-        bot_name="BOT_WORDS <i>", bot_language="fr", corpus="x", suggested_questions_en="", suggested_questions_fr=""
-    )
-    text = page.page(settings)
+    settings = Settings.model_construct(bot_name="BOT_WORDS <i>", bot_language="fr", ai_notice_en="A machine", ai_notice_fr="Une machine")
+    text = page.page("chat", settings)
     assert text.count("BOT_WORDS &lt;i&gt;") == 2
     assert "<i>" not in text
 

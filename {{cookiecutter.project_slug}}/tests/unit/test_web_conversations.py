@@ -143,3 +143,74 @@ async def test_feedback_is_replaced_when_it_is_given_again(client: httpx2.AsyncC
 )
 async def test_what_is_malformed_is_422(client: httpx2.AsyncClient, how: str, path: str, body: Any) -> None:
     refused(await client.request(how, path, json=body), 422)
+
+
+async def test_an_answer_is_replaced_with_all_that_came_after_it(client: httpx2.AsyncClient) -> None:
+    first = await ask(client)
+    second = await ask(client, "And then?", conversation_id=first["conversation_id"])
+    await ask(client, "And at last?", conversation_id=first["conversation_id"])
+    body = {"conversation_id": first["conversation_id"], "replaces": second["message_id"]}
+    await ask(client, "And before?", **body)
+    whole = (await client.get(f"/v1/conversations/{first['conversation_id']}")).json()
+    assert [message["question"] for message in whole["messages"]] == ["Who pays?", "And before?"]
+
+
+async def test_it_is_found_by_its_words_and_called_otherwise(
+    client: httpx2.AsyncClient, stranger: httpx2.AsyncClient
+) -> None:
+    kept = [await ask(client, question) for question in ("Who pays?", "Where does it rain?")]
+    path = f"/v1/conversations/{kept[1]['conversation_id']}"
+
+    async def titles(words: str) -> list[str]:
+        found = (await client.get("/v1/conversations", params={"q": words})).json()["conversations"]
+        return [each["title"] for each in found]
+
+    assert await titles(" RAIN ") == ["Where does it rain?"]
+    assert await titles("poor households") == ["Where does it rain?", "Who pays?"]
+    assert await titles("100%") == []
+    assert (await client.patch(path, json={"title": " Weather "})).json() == {"title": "Weather"}
+    assert await titles("weather") == ["Weather"]
+    refused(await client.patch(path, json={"title": " "}), 422)
+    refused(await stranger.patch(path, json={"title": "Mine"}), 404)
+
+
+async def test_others_read_it_by_its_link_only_as_it_was_and_until_that_is_taken_back(
+    client: httpx2.AsyncClient, stranger: httpx2.AsyncClient
+) -> None:
+    first = await ask(client)
+    path = f"/v1/conversations/{first['conversation_id']}"
+    await client.post("/v1/feedback", json={"message_id": first["message_id"], "rating": "down", "comment": "Poor"})
+    refused(await stranger.post(f"{path}/share"), 404)
+    refused(await client.delete(f"{path}/share"), 404)
+
+    address = (await client.post(f"{path}/share")).json()["share_url"]
+    assert (await client.get(path)).json()["share_url"] == address
+    token = address.removeprefix("/#shared=")
+    await ask(client, "What I ask later", conversation_id=first["conversation_id"])
+    read = await stranger.get(f"/v1/shared/{token}")
+    [message] = read.json()["messages"]
+    assert (message["question"], message["answer"]) == ("Who pays?", first["answer"])
+    assert {"id", "feedback", "usage"} & message.keys() == set()
+    assert "Poor" not in read.text
+    refused(await stranger.get(path), 404)
+
+    assert (await client.post(f"{path}/share")).json()["share_url"] == address
+    assert len((await stranger.get(f"/v1/shared/{token}")).json()["messages"]) == 2
+    refused(await stranger.delete(f"{path}/share"), 404)
+    assert (await client.delete(f"{path}/share")).status_code == 204
+    refused(await stranger.get(f"/v1/shared/{token}"), 404)
+    assert (await client.get(path)).json()["share_url"] is None
+
+
+async def test_it_is_downloaded_as_markdown_with_its_sources(
+    client: httpx2.AsyncClient, stranger: httpx2.AsyncClient
+) -> None:
+    first = await ask(client, "# Who\n pays?")
+    path = f"/v1/conversations/{first['conversation_id']}/export"
+    response = await client.get(path)
+    assert response.headers["content-type"].startswith("text/markdown")
+    assert "attachment" in response.headers["content-disposition"]
+    assert "\n## # Who pays?\n\nIt weighs on poor households [1].\n" in response.text
+    passage = "http://bot/#passage=d1/c1"
+    assert f"- [1] Carbon pricing, page 12, Results, carbon.pdf, {passage}\n  > weighs on poor" in response.text
+    refused(await stranger.get(path), 404)

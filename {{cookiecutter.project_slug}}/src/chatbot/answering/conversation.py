@@ -38,10 +38,16 @@ logger = logging.getLogger(__name__)
 class ConversationStore(Protocol):
     """Where conversations are kept (storage/conversations.py)."""
 
-    async def turns(self, id: str, caller_id: str, limit: int) -> Sequence[Turn]: ...
+    async def turns(self, id: str, caller_id: str, limit: int, before: str | None = None) -> Sequence[Turn]: ...
 
     async def keep(
-        self, caller_id: str, conversation_id: str, message: Message, title: str | None = None, age: float = 0
+        self,
+        caller_id: str,
+        conversation_id: str,
+        message: Message,
+        title: str | None = None,
+        age: float = 0,
+        replaces: str | None = None,
     ) -> None: ...
 
 
@@ -70,23 +76,27 @@ class ChatService:
         filters: Filters | None = None,
         extractive: bool = False,
         conversation_id: str | None = None,
+        replaces: str | None = None,
         store: bool = True,
         turns: Sequence[Turn] = (),
     ) -> Exchange:
         """Ask in that conversation of the caller's, or in a new one. NotFound when it is not theirs.
 
-        Without `store` nothing is kept. `turns` is what was said before, where the client and not this service keeps
-        the conversation. `language` is that of the answer; None: the question's. `extractive` asks for quotes.
+        With `replaces`, a message of that conversation, the answer takes its place, and that of all that came after it,
+        once it is complete. Without `store` nothing is kept. `turns` is what was said before, where the client and not
+        this service keeps the conversation. `language` is that of the answer; None: the question's. `extractive` asks
+        for quotes.
         """
         if conversation_id is not None:
-            turns = await self._store.turns(conversation_id, caller_id, TURNS)
+            turns = await self._store.turns(conversation_id, caller_id, TURNS, replaces)
         spoken = detect_language(turns[-1].question) if turns else "en"
         question = Question(text, language or detect_language(text, spoken), filters or {}, extractive)
         if not store:
             return Exchange(self._answered(question, turns), conversation_id, None)
         title = history.title(text) if conversation_id is None else None
         id, message_id = conversation_id or uuid.uuid4().hex, uuid.uuid4().hex
-        events = self._kept_when_done(caller_id, id, message_id, title, text, self._answered(question, turns))
+        answering = self._answered(question, turns)
+        events = self._kept_when_done(caller_id, id, message_id, title, text, answering, replaces)
         return Exchange(events, id, message_id)
 
     async def _kept_when_done(
@@ -97,13 +107,15 @@ class ChatService:
         title: str | None,
         text: str,
         answering: AsyncGenerator[Event, None],
+        replaces: str | None,
     ) -> AsyncGenerator[Event, None]:
         asked = time.monotonic()
         async with aclosing(answering) as events:
             async for event in events:
                 if isinstance(event, Done):
                     message = Message(message_id, text, event.answer)
-                    await self._store.keep(caller_id, conversation_id, message, title, time.monotonic() - asked)
+                    age = time.monotonic() - asked
+                    await self._store.keep(caller_id, conversation_id, message, title, age, replaces)
                 yield event
 
     async def _answered(self, question: Question, turns: Sequence[Turn]) -> AsyncGenerator[Event, None]:

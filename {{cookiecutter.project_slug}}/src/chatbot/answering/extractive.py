@@ -28,7 +28,7 @@ class Extractive:
         found = await asyncio.to_thread(quotes.find, question, passages)
         chosen = quotes.choose(found, await self._closeness(question, found))
         for number, quote in enumerate(quotes.written(question, passages, found, chosen)):
-            yield f" {quote}" if number else quote
+            yield f"\n{quote}" if number else quote
 
     async def rewrite(self, question: Question, turns: Sequence[Turn]) -> tuple[str, Usage]:
         return "", Usage()

@@ -163,21 +163,39 @@ def documents() -> None:
 
 @documents.command("list")
 @click.option("--partial", is_flag=True, help="Only those of which much was left out, or nothing can be found.")
+@click.option("--words", default="", help="Only those with these words in the title or the source.")
+@click.option("--year", multiple=True, help="Only of this year; this and what follows may be given several times.")
+@click.option("--author", multiple=True, help="Only by this author.")
+@click.option("--type", "types", multiple=True, help="Only of this type, as the metadata has it.")
+@click.option("--licence", multiple=True, help="Only under this licence.")
+@click.option("--language", multiple=True, help="Only in this language: en or fr.")
 @as_json
-def list_(partial: bool, as_json: bool) -> None:
+def list_(
+    partial: bool,
+    words: str,
+    year: tuple[str, ...],
+    author: tuple[str, ...],
+    types: tuple[str, ...],
+    licence: tuple[str, ...],
+    language: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """List the documents, and what was left out of each.
 
-    Example: chatbot documents list --partial
+    \b
+    Examples:
+      chatbot documents list --partial
+      chatbot documents list --author "Roe, J." --year 2024 --json
     """
     from chatbot.cli.output import show_documents
     from chatbot.ingestion.corpus import every_document
 
+    chosen = {"year": year, "author": author, "type": types, "licence": licence, "language": language}
+
     async def work(services: Services) -> list[Document]:
-        return [
-            each
-            async for each in every_document(services.documents)
-            if not partial or each.reading.is_partial or not each.chunks
-        ]
+        narrowed = words or any(chosen.values())
+        every = services.catalogue.every(chosen, words) if narrowed else every_document(services.documents)
+        return [each async for each in every if not partial or each.reading.is_partial or not each.chunks]
 
     found = with_services(work)
     print_json(found) if as_json else show_documents(found)

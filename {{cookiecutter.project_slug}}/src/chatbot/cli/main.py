@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from chatbot.cli import config, corpus, jobs, keys, processes, questions, run, users
+from chatbot.cli import config, corpus, feedback, jobs, keys, processes, questions, run, users
 from chatbot.domain import ChatbotError
 
 INTERRUPTED = 130
@@ -50,6 +50,7 @@ for command in (
     questions.search,
     corpus.ingest,
     corpus.documents,
+    feedback.feedback,
     run.run,
     users.export_user,
     users.erase_user,

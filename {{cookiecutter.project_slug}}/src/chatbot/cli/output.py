@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatbot.domain import Answer, ApiKey, Chunk, Citation, Document, Job, Passage
+from chatbot.domain import Answer, ApiKey, Chunk, Citation, Document, Job, Passage, Review, Unanswered
 
 if TYPE_CHECKING:
     from chatbot.ingestion.reconcile import Found
@@ -49,6 +49,18 @@ def show_documents(documents: Sequence[Document]) -> None:
         click.echo(f"{document.id}  {document.chunks:>5} chunks  {document.source}")
         if said := document.reading.told:
             click.echo(f"    {'WARNING: ' if document.reading.is_partial else ''}{said}")
+
+
+def show_reviews(reviews: Sequence[Review]) -> None:
+    for each in reviews:
+        click.echo(f"{each.created_at:%Y-%m-%d %H:%M}  {each.rating:<4}  {_short(each.question)}")
+        if each.comment:
+            click.echo(_quoted(each.comment))
+
+
+def show_unanswered(questions: Sequence[Unanswered]) -> None:
+    for each in questions:
+        click.echo(f"{each.day:%Y-%m-%d}  {each.times:>3}  {_short(each.question)}")
 
 
 def show_found(found: Found) -> None:
@@ -91,6 +103,10 @@ def _place(title: str, where: Citation | Chunk) -> str:
 
 def _quoted(text: str) -> str:
     return textwrap.fill(f"“{' '.join(text.split())}”", WIDTH, initial_indent="    ", subsequent_indent="    ")
+
+
+def _short(text: str) -> str:
+    return textwrap.shorten(text, WIDTH, placeholder="…")
 
 
 def _files(count: int) -> str:

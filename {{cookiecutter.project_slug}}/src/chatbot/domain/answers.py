@@ -95,6 +95,29 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """A rating with what it is about, as the operator reads it: without who sent it."""
+
+    question: str
+    answer: str
+    rating: Rating
+    comment: str
+    model: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A question that found no answer, of somebody who agrees to statistics."""
+
+    question: str
+    language: Language
+    times: int
+    day: datetime
+    """When it was last asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A question and its answer, as a conversation keeps them."""
 
@@ -107,7 +130,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What one caller asked, in order; seen by nobody else."""
+    """What one caller asked, in order; seen by nobody else, but by who has the link that its owner made."""
 
     id: str
     title: str
@@ -117,3 +140,5 @@ class Conversation:
     """When its last answer was complete."""
     messages: Sequence[Message] = ()
     """Left out where conversations are listed."""
+    share: str | None = None
+    """What its link for others ends with; None while it has none. Whoever knows it reads what was said until then."""

@@ -138,6 +138,17 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Outline:
+    """What questions about a document can be made from."""
+
+    title: str
+    language: Language
+    metadata: Metadata
+    headings: Sequence[str]
+    """Those of its first passages, in reading order, each with the headings above it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """The unit of retrieval: about 1,000 characters of one document, never across a heading."""
 

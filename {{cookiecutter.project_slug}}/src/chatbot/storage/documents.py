@@ -31,6 +31,7 @@ from chatbot.domain import (
     JobRequest,
     Language,
     Metadata,
+    Outline,
     Passage,
     Reading,
     UnreadableDocument,
@@ -136,6 +137,15 @@ FROM chunks JOIN documents ON documents.id = document_id
 WHERE document_id = ANY(%(ids)s) AND position = 0 ORDER BY array_position(%(ids)s::text[], document_id)
 """
 
+LATEST = """
+SELECT title, language, metadata, ARRAY(
+    SELECT heading FROM chunks WHERE document_id = documents.id AND heading <> '' GROUP BY heading
+    ORDER BY min(position) LIMIT %(headings)s
+) AS headings
+FROM documents WHERE content_hash IS NOT NULL AND EXISTS (SELECT FROM chunks WHERE document_id = documents.id)
+ORDER BY updated_at DESC, id LIMIT %(limit)s
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
@@ -207,7 +217,7 @@ class Documents:
                 raise AlreadyAccepted
             row = await (await connection.execute(f"{DOCUMENTS} WHERE documents.id = %(id)s", values)).fetchone()
             assert row
-            return _document(row), job
+            return document_of(row), job
 
     async def fetched(self, id: str, media_type: str, content: bytes, claim: Claim | None = None) -> bool:
         """Keep what was fetched for an announced document; False when it was removed meanwhile. ClaimLost."""
@@ -265,11 +275,11 @@ class Documents:
     async def same_content(self, digest: str, id: str) -> Document | None:
         """Another document than `id` that can be found and has this content; the oldest."""
         row = await self._database.row(SAME_CONTENT, {"digest": digest, "id": id})
-        return None if row is None else _document(row)
+        return None if row is None else document_of(row)
 
     async def get(self, id: str) -> Document | None:
         row = await self._database.row(f"{DOCUMENTS} WHERE documents.id = %(id)s", {"id": id})
-        return None if row is None else _document(row)
+        return None if row is None else document_of(row)
 
     async def find(self, source: str) -> Document | None:
         return await self.get(document_id(source))
@@ -277,7 +287,7 @@ class Documents:
     async def list(self, limit: int, after: str | None = None) -> list[Document]:
         """Up to `limit` documents in the order of their ids, from the one that follows `after`."""
         page = f"{DOCUMENTS} WHERE documents.id > %(after)s ORDER BY documents.id LIMIT %(limit)s"
-        return [_document(row) for row in await self._database.rows(page, {"after": after or "", "limit": limit})]
+        return [document_of(row) for row in await self._database.rows(page, {"after": after or "", "limit": limit})]
 
     async def original(self, id: str) -> bytes | None:
         row = await self._database.row("SELECT content FROM originals WHERE document_id = %(id)s", {"id": id})
@@ -323,6 +333,11 @@ class Documents:
         rows = await self._database.rows(OPENINGS, {"ids": [*document_ids]})
         return [_passage(row, 0) for row in rows]
 
+    async def latest(self, limit: int, headings: int) -> Sequence[Outline]:
+        """The documents added or changed last, each with up to so many headings."""
+        rows = await self._database.rows(LATEST, {"limit": limit, "headings": headings})
+        return [Outline(**row) for row in rows]
+
     async def count(self) -> tuple[int, int]:
         """How many documents, how many chunks."""
         totals = "SELECT (SELECT count(*) FROM documents) AS documents, (SELECT count(*) FROM chunks) AS chunks"
@@ -335,7 +350,7 @@ class AlreadyAccepted(Exception):
     """There is a job of this idempotency key."""
 
 
-def _document(row: Mapping[str, Any]) -> Document:
+def document_of(row: Mapping[str, Any]) -> Document:
     return Document(**{**row, "reading": Reading.of(row["reading"])})
 
 

@@ -20,7 +20,18 @@ from chatbot.domain import InvalidConfiguration
 from chatbot.runtime.rotation import changed
 from chatbot.settings import words
 from chatbot.web import problems
-from chatbot.web.api import bibliography, chat, conversations, document_pages, documents, me, openapi
+from chatbot.web.api import (
+    bibliography,
+    catalogue,
+    chat,
+    conversations,
+    document_pages,
+    documents,
+    me,
+    openapi,
+    operators,
+    suggestions,
+)
 from chatbot.web.auth.visitors import warn_if_open
 from chatbot.web.mcp import endpoint as mcp
 from chatbot.web.middleware.admission import Admission
@@ -43,7 +54,7 @@ MCP_HEADERS = "Mcp-Protocol-Version Mcp-Session-Id Mcp-Method Mcp-Name"
 OPENAI_HEADERS = "Arch Helper-Method Lang OS Package-Version Retry-Count Runtime Runtime-Version Timeout"
 """What OpenAI's client for JavaScript tells of itself, after X-Stainless-."""
 CORS: dict[str, Any] = {
-    "allow_methods": ["GET", "POST", "DELETE"],
+    "allow_methods": ["GET", "POST", "PATCH", "DELETE"],
     "allow_headers": [
         *ALLOWED_HEADERS.split(),
         *MCP_HEADERS.split(),
@@ -93,8 +104,8 @@ def create_app(services: Services) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_credentials="*" not in origins, **CORS)
     app.add_middleware(ResponseHeaders)
     problems.install(app)
-    parts = chat, openai, responses, embeddings, mcp, conversations, me, documents, document_pages, bibliography, health
-    for part in parts:
+    answers = (chat, openai, responses, embeddings, mcp, suggestions)
+    for part in (*answers, conversations, me, catalogue, documents, document_pages, bibliography, operators, health):
         app.include_router(part.router)
     for pages in (page, privacy, embed):
         app.include_router(pages.router(services.settings))

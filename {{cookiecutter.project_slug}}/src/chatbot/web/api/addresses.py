@@ -13,6 +13,11 @@ def passage(document_id: str, chunk_id: str) -> str:
     return f"/#passage={document_id}/{chunk_id}"
 
 
+def shared(token: str) -> str:
+    """Relative, too: nothing behind the # is sent, so that no log of a proxy has it."""
+    return f"/#shared={token}"
+
+
 def original(source: str, page: int | None, quote: str) -> str | None:
     """Opens a PDF at the page, anything else at the quoted words; None where the source is no URL."""
     if not source.lower().startswith(("http://", "https://")):

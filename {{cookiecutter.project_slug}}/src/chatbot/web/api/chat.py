@@ -105,6 +105,7 @@ async def chat(
         filters=body.filters,
         extractive=body.model == EXTRACTIVE,
         conversation_id=body.conversation_id,
+        replaces=body.replaces,
         store=body.store,
     )
     events = budget.counted(metrics.measured(exchange.events))

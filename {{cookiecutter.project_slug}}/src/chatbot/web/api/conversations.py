@@ -1,23 +1,33 @@
-"""One's own conversations: list, read, delete; and what one thinks of an answer."""
+"""One's own conversations: list, read, rename, share, export, delete; and what one thinks of an answer."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from chatbot.domain import Conversation, Feedback
+from chatbot.domain import Feedback, Language
 from chatbot.web import problems
-from chatbot.web.api.schemas import ConversationPage, ConversationView, FeedbackRequest, FeedbackView, WholeConversation
+from chatbot.web.api import export
+from chatbot.web.api.addresses import shared
+from chatbot.web.api.cursors import CURSOR, cursor, position
+from chatbot.web.api.schemas import (
+    ConversationPage,
+    ConversationView,
+    FeedbackRequest,
+    FeedbackView,
+    SharedConversation,
+    SharedMessage,
+    ShareView,
+    Title,
+    WholeConversation,
+)
+from chatbot.web.auth.network import origin
 from chatbot.web.auth.permissions import allowed
 from chatbot.web.dependencies import CallerParam, IdParam, ServicesParam
 from chatbot.web.ops import request_metrics as metrics
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-CURSOR = "^[0-9]{1,16}-[A-Za-z0-9_]{1,64}$"
-"""Microseconds, and the id of the last conversation of a page."""
 ABSENT = "There is no conversation of this id."
 
 router = APIRouter(
@@ -31,13 +41,17 @@ async def list_conversations(
     caller: CallerParam,
     limit: Annotated[int, Query(ge=1, le=100, description="At most so many.")] = 20,
     after: Annotated[str | None, Query(pattern=CURSOR, description="`next` of the page before.")] = None,
+    q: Annotated[
+        str, Query(max_length=200, pattern=r"^[^\x00]*$", description="Only those in which these words stand.")
+    ] = "",
 ) -> ConversationPage:
     """The latest first, a page at a time."""
-    found = await services.conversations.list(caller.id, limit + 1, _position(after) if after else None)
+    before = position(after) if after else None
+    found = await services.conversations.list(caller.id, limit + 1, before, q.strip())
     page = found[:limit]
     return ConversationPage(
         conversations=[ConversationView.model_validate(each) for each in page],
-        next=_cursor(page[-1]) if len(found) > limit else None,
+        next=cursor(page[-1].updated_at, page[-1].id) if len(found) > limit else None,
     )
 
 
@@ -64,6 +78,73 @@ async def delete_conversation(id: IdParam, services: ServicesParam, caller: Call
         raise HTTPException(404, ABSENT)
 
 
+@router.patch(
+    "/conversations/{id}",
+    summary="Rename a conversation",
+    response_model=Title,
+    responses=problems.responses(400, 404, 413),
+)
+async def rename_conversation(id: IdParam, body: Title, services: ServicesParam, caller: CallerParam) -> Title:
+    if not await services.conversations.rename(id, caller.id, body.title):
+        raise HTTPException(404, ABSENT)
+    return body
+
+
+@router.get(
+    "/conversations/{id}/export",
+    summary="Download a conversation",
+    response_class=Response,
+    responses={200: {"content": {"text/markdown": {}}}, **problems.responses(404)},
+)
+async def export_conversation(
+    id: IdParam, request: Request, services: ServicesParam, caller: CallerParam, language: Language = "en"
+) -> Response:
+    """As Markdown: questions, answers, and below each the sources it cites, with their addresses."""
+    found = await services.conversations.get(id, caller.id)
+    if found is None:
+        raise HTTPException(404, ABSENT)
+    text = export.markdown(found, origin(request, services.settings.trusted_proxies), language)
+    headers = {"Content-Disposition": 'attachment; filename="conversation.md"'}
+    return Response(text, media_type="text/markdown", headers=headers)
+
+
+@router.post(
+    "/conversations/{id}/share",
+    summary="Share a conversation",
+    response_model=ShareView,
+    responses=problems.responses(404),
+)
+async def share_conversation(id: IdParam, services: ServicesParam, caller: CallerParam) -> ShareView:
+    """Makes a link for others: whoever has it, and may ask, reads what was said until now. Again: until then."""
+    token = await services.conversations.share(id, caller.id)
+    if token is None:
+        raise HTTPException(404, ABSENT)
+    return ShareView(share_url=shared(token))
+
+
+@router.delete(
+    "/conversations/{id}/share", summary="Take the link back", status_code=204, responses=problems.responses(404)
+)
+async def unshare_conversation(id: IdParam, services: ServicesParam, caller: CallerParam) -> None:
+    """The link leads to nothing from now on; another one will be different."""
+    if not await services.conversations.unshare(id, caller.id):
+        raise HTTPException(404, "There is no link to this conversation.")
+
+
+@router.get(
+    "/shared/{id}",
+    summary="Read a conversation that somebody shares",
+    response_model=SharedConversation,
+    responses=problems.responses(404),
+)
+async def get_shared_conversation(id: IdParam, services: ServicesParam) -> SharedConversation:
+    """By what the link ends with."""
+    found = await services.conversations.shared(id)
+    if found is None:
+        raise HTTPException(404, "There is no shared conversation of this id, or not any more.")
+    return SharedConversation(title=found.title, messages=[SharedMessage.shared(each) for each in found.messages])
+
+
 @router.post(
     "/feedback",
     summary="Say what you think of an answer",
@@ -76,12 +157,3 @@ async def give_feedback(body: FeedbackRequest, services: ServicesParam, caller: 
         raise HTTPException(404, "There is no answer of this id.")
     metrics.FEEDBACK.labels(body.rating).inc()
     return FeedbackView(rating=body.rating, comment=body.comment)
-
-
-def _cursor(last: Conversation) -> str:
-    return f"{(last.updated_at - EPOCH) // timedelta(microseconds=1)}-{last.id}"
-
-
-def _position(cursor: str) -> tuple[datetime, str]:
-    moment, _, id = cursor.partition("-")
-    return EPOCH + timedelta(microseconds=int(moment)), id

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from chatbot.bootstrap import Services
 from chatbot.web import problems
-from chatbot.web.api.schemas import ConsentBody, ConsentView, PersonalData, WholeConversation
+from chatbot.web.api.schemas import ConsentBody, ConsentView, MeView, PersonalData, WholeConversation
 from chatbot.web.auth.permissions import allowed
 from chatbot.web.auth.visitors import VISITOR
 from chatbot.web.dependencies import CallerParam, ServicesParam
@@ -17,6 +17,12 @@ from chatbot.web.dependencies import CallerParam, ServicesParam
 router = APIRouter(
     prefix="/v1/me", tags=["privacy"], dependencies=[allowed("ask")], responses=problems.responses(400, 422, 503)
 )
+
+
+@router.get("", summary="What may you do?", response_model=MeView)
+async def get_me(caller: CallerParam) -> MeView:
+    """The scopes of your key or token, or those of a visitor."""
+    return MeView(scopes=sorted(caller.scopes))
 
 
 @router.get(

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from chatbot.domain import (
     Answer,
+    ApiKey,
     Caller,
     Chunk,
     Conversation,
@@ -20,6 +21,7 @@ from chatbot.domain import (
     Message,
     Passage,
     Rating,
+    Scope,
 )
 from chatbot.ingestion.parsing.parse import PDF
 from chatbot.web.ai_disclosure import Marked
@@ -72,6 +74,9 @@ class ChatRequest(_Body):
     stream: bool = Field(default=False, description="Answer as server-sent events, as the words come.")
     conversation_id: ConversationId | None = Field(
         default=None, description="Go on with this conversation of yours; if not given, a new one begins."
+    )
+    replaces: ConversationId | None = Field(
+        default=None, description="An answer of that conversation: this one takes its place, and of all after it."
     )
     store: bool = Field(default=True, description="False: neither the question nor the answer is kept.")
 
@@ -186,13 +191,42 @@ class Sources(SearchResult, Marked):
     message_id: str | None
 
 
+class Suggestions(BaseModel):
+    """What could be asked first."""
+
+    questions: list[str] = Field(examples=[["Who wrote “Carbon pricing”?"]])
+    documents: int = Field(description="How many there are to answer from.")
+
+
 class ConversationView(_View):
-    """What was asked and answered; only its owner sees it."""
+    """What was asked and answered; only its owner sees it, and who has the link that its owner made."""
 
     id: str
-    title: str = Field(description="The first question, shortened.", examples=["How does a carbon tax affect…"])
+    title: str = Field(
+        description="The first question, shortened, or what you called it.", examples=["How does a carbon tax affect…"]
+    )
     created_at: datetime
     updated_at: datetime = Field(description="When its last answer was complete.")
+    share: str | None = Field(exclude=True)
+
+    @computed_field(description="Where others read it on the chat page; null while you share it with nobody.")  # type: ignore[prop-decorator]
+    @property
+    def share_url(self) -> str | None:
+        return addresses.shared(self.share) if self.share else None
+
+
+class Title(_Body):
+    """What you call a conversation."""
+
+    title: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
+    ]
+
+
+class ShareView(BaseModel):
+    """The link for others."""
+
+    share_url: str = Field(examples=["/#shared=bQ0…"])
 
 
 class ConversationPage(_View):
@@ -205,18 +239,43 @@ class FeedbackView(_View):
     comment: str
 
 
-class MessageView(_View, Marked):
-    """A question and its answer, with the citations as they were given."""
+class SharedMessage(_View, Marked):
+    """A question and its answer, as others see it."""
 
-    id: str
     question: str
     answer: str
     citations: list[CitationView]
     grounded: bool
     language: Language
     model: str
-    usage: UsageView
     created_at: datetime | None
+
+    @classmethod
+    def shared(cls, message: Message) -> SharedMessage:
+        answer = message.answer
+        return SharedMessage(
+            question=message.question,
+            answer=answer.text,
+            citations=[CitationView.model_validate(each) for each in answer.citations],
+            grounded=answer.grounded,
+            language=answer.language,
+            model=answer.model,
+            created_at=message.created_at,
+        )
+
+
+class SharedConversation(_View):
+    """What its owner lets others read; not who they are, nor what they think of the answers."""
+
+    title: str
+    messages: list[SharedMessage] = Field(description="In order.")
+
+
+class MessageView(SharedMessage):
+    """A question and its answer, with the citations as they were given."""
+
+    id: str
+    usage: UsageView
     feedback: FeedbackView | None
 
     @classmethod
@@ -246,6 +305,7 @@ class WholeConversation(ConversationView):
             title=conversation.title,
             created_at=conversation.created_at,
             updated_at=conversation.updated_at,
+            share=conversation.share,
             messages=[MessageView.of(each) for each in conversation.messages],
         )
 
@@ -256,6 +316,12 @@ class FeedbackRequest(_Body):
     message_id: ConversationId
     rating: Rating
     comment: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_printable)] = ""
+
+
+class MeView(BaseModel):
+    """Who sends the request, as far as it matters."""
+
+    scopes: list[Scope]
 
 
 class ConsentBody(_Body):
@@ -322,6 +388,16 @@ class DocumentPage(_View):
     next: str | None = Field(description="Pass it as `after` to get the next page; null on the last.")
 
 
+class CatalogueView(BaseModel):
+    documents: list[DocumentView] = Field(description="The latest first.")
+    count: int = Field(description="How many there are in all.")
+    facets: dict[str, dict[str, int]] = Field(
+        description="For each facet its values among them, and how many have each.",
+        examples=[{"year": {"2024": 12, "2023": 7}}],
+    )
+    next: str | None = Field(description="Pass it as `after` to get the next page; null on the last.")
+
+
 class DocumentPassage(_View):
     """A passage in its place."""
 
@@ -364,6 +440,80 @@ class JobView(_View):
     waiting_since: datetime | None = Field(description="While it waits for something that is down: since when.")
     created_at: datetime | None
     updated_at: datetime | None
+
+
+class JobList(BaseModel):
+    jobs: list[JobView]
+
+
+class ReviewView(_View):
+    """What a reader thinks of an answer."""
+
+    question: str
+    answer: str
+    rating: Rating
+    comment: str
+    model: str
+    created_at: datetime
+
+
+class ReviewList(BaseModel):
+    feedback: list[ReviewView]
+
+
+class UnansweredView(_View):
+    """What was asked and found no answer."""
+
+    question: str
+    language: Language
+    times: int
+    day: datetime = Field(description="When it was last asked.")
+
+
+class UnansweredList(BaseModel):
+    questions: list[UnansweredView]
+
+
+class KeyBody(_Body):
+    """Whom a key is for, and what it may do."""
+
+    name: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), AfterValidator(_printable)
+    ]
+    scopes: list[Scope] = Field(default=["ask"], min_length=1)
+
+
+class KeyView(_View):
+    """What is known of a key besides the key itself."""
+
+    id: str
+    name: str
+    prefix: str = Field(description="How it begins.")
+    scopes: list[Scope]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, key: ApiKey) -> KeyView:
+        return cls(
+            id=key.id,
+            name=key.name,
+            prefix=key.prefix,
+            scopes=sorted(key.scopes),
+            created_at=key.created_at,
+            last_used_at=key.last_used_at,
+            revoked_at=key.revoked_at,
+        )
+
+
+class KeyList(BaseModel):
+    keys: list[KeyView]
+
+
+class NewKey(BaseModel):
+    key: KeyView
+    secret: str = Field(description="The key itself, shown this once.")
 
 
 class UrlBody(_Body):

@@ -1,6 +1,7 @@
-"""The chat page: chat.html with its style, scripts and words in it. It needs nothing from elsewhere, and no build.
+"""The chat page and the page of the documents: HTML with its style, scripts and words in it.
 
-Its words are in chat.words.json, in every language; the first questions it suggests are settings.
+They need nothing from elsewhere, and no build. Words are in *.words.json, in every language: those of a page, and those
+that all share.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -18,32 +20,41 @@ from fastapi.responses import HTMLResponse
 from chatbot.settings import Settings, words
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("session.js", "source.js", "chat.js")
-MANUAL = "docs"
-"""The corpus that the questions in chat.words.json are about."""
+SHARED = ("session.js", "words.js", "api.js", "markdown.js", "source.js")
+SCRIPTS = {
+    "chat": (*SHARED, "conversations.js", "chat.js"),
+    "documents": (*SHARED, "documents.js", "uploads.js", "operators.js"),
+}
+"""Those of each page, in their order: one scope, as if they were one file."""
+PATHS = {"chat": "/", "documents": "/documents"}
 
 
 def router(settings: Settings) -> APIRouter:
-    text = page(settings)
-    headers = secured(text, settings)
     pages = APIRouter(include_in_schema=False)
-
-    @pages.get("/", response_class=HTMLResponse)
-    async def chat_page() -> HTMLResponse:
-        return HTMLResponse(text, headers=headers)
-
+    for name, path in PATHS.items():
+        text = page(name, settings)
+        serve = _serving(text, secured(text, settings))
+        pages.add_api_route(path, serve, response_class=HTMLResponse, name=f"{name}_page")
     return pages
 
 
-def page(settings: Settings) -> str:
+def _serving(text: str, headers: dict[str, str]) -> Callable[[], Awaitable[HTMLResponse]]:
+    async def serve() -> HTMLResponse:
+        return HTMLResponse(text, headers=headers)
+
+    return serve
+
+
+def page(name: str, settings: Settings) -> str:
     parts = {
-        "<style></style>": f"<style>\n{_read('chat.css')}</style>",
-        "<script></script>": f"<script>\n{''.join(map(_read, SCRIPTS))}</script>",
-        "BOT_WORDS": json.dumps(_words(settings), ensure_ascii=False).replace("<", "\\u003c"),
+        "<style></style>": f"<style>\n{_read('base.css')}{_read(f'{name}.css')}</style>",
+        "<script></script>": f"<script>\n{''.join(map(_read, SCRIPTS[name]))}</script>",
+        "SOURCE_PANEL\n": _read("source.html"),
+        "BOT_WORDS": json.dumps(_words(name, settings), ensure_ascii=False).replace("<", "\\u003c"),
         "BOT_LANGUAGE": settings.bot_language,
         "BOT_NAME": html.escape(settings.bot_name),
     }
-    return re.sub("|".join(parts), lambda place: parts[place[0]], _read("chat.html"))
+    return re.sub("|".join(parts), lambda place: parts[place[0]], _read(f"{name}.html"))
 
 
 def secured(text: str, settings: Settings) -> dict[str, str]:
@@ -55,7 +66,7 @@ def secured(text: str, settings: Settings) -> dict[str, str]:
             f"script-src {_hashes(text, 'script')}",
             f"style-src {_hashes(text, 'style')}",
             "connect-src 'self'",
-            "img-src data:",
+            "img-src data: blob:",  # the icon; a page of a document, which the script fetched with the caller's key
             "base-uri 'none'",
             "form-action 'none'",
             f"frame-ancestors {frames}",
@@ -64,12 +75,10 @@ def secured(text: str, settings: Settings) -> dict[str, str]:
     return {"Content-Security-Policy": policy}
 
 
-def _words(settings: Settings) -> dict[str, dict[str, object]]:
-    texts: dict[str, dict[str, object]] = json.loads(_read("chat.words.json"))
-    for language, set_ in (("en", settings.suggested_questions_en), ("fr", settings.suggested_questions_fr)):
-        questions = [question.strip() for question in set_.split("|") if question.strip()]
-        if questions or settings.corpus != MANUAL:
-            texts[language]["suggestions"] = questions
+def _words(name: str, settings: Settings) -> dict[str, dict[str, str]]:
+    own, shared = (json.loads(_read(f"{each}.words.json")) for each in (name, "common"))
+    texts: dict[str, dict[str, str]] = {language: shared[language] | own[language] for language in shared}
+    texts["en"]["notice"], texts["fr"]["notice"] = settings.ai_notice_en, settings.ai_notice_fr
     return texts
 
 
