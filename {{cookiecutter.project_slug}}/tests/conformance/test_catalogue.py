@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from chatbot.bootstrap import Services, bootstrap
-from chatbot.domain import Answer, Feedback, Message, Scope
+from chatbot.domain import Answer, Feedback, JobRequest, Message, Scope
 from chatbot.settings import Settings
 from chatbot.storage.database import Database
 from chatbot.storage.documents import Documents, NewVersion
@@ -143,8 +143,11 @@ async def test_a_key_is_made_shown_once_and_revoked_and_gives_no_more_than_its_m
     assert (await client.delete(f"/v1/keys/{made['key']['id']}", headers=headers)).status_code == 404
 
 
-async def test_a_dead_job_is_given_new_attempts(client: httpx2.AsyncClient, services: Services) -> None:
+async def test_a_failed_job_is_given_new_attempts(client: httpx2.AsyncClient, services: Services) -> None:
     headers = await key(services, "admin")
-    _, job = await services.ingester.register("dead.md", "dead.md", b"# Dead\n\nText of it.", None)
-    assert job is None
-    assert (await client.post("/v1/jobs/unknown/requeue", headers=headers)).status_code == 404
+    job = await services.jobs.create(JobRequest("ingest", begun=True), None)
+    await services.jobs.fail(job.claim, "It is broken.")
+    [found] = (await client.get("/v1/jobs?state=failed", headers=headers)).json()["jobs"]
+    assert (found["id"], found["error"]) == (job.id, "It is broken.")
+    for status in (204, 404):
+        assert (await client.post(f"/v1/jobs/{job.id}/requeue", headers=headers)).status_code == status

@@ -142,7 +142,8 @@ async def test_the_page_says_before_the_first_question_that_a_machine_answers(na
 
 
 def test_a_name_is_written_once_and_as_text() -> None:
-    settings = Settings.model_construct(bot_name="BOT_WORDS <i>", bot_language="fr", ai_notice_en="A machine", ai_notice_fr="Une machine")
+    notices = {"ai_notice_en": "A machine", "ai_notice_fr": "Une machine"}
+    settings = Settings.model_construct(bot_name="BOT_WORDS <i>", bot_language="fr", **notices)
     text = page.page("chat", settings)
     assert text.count("BOT_WORDS &lt;i&gt;") == 2
     assert "<i>" not in text

@@ -27,7 +27,7 @@ async function add(name, body) {
   const show = follow(name);
   try {
     const { state, document: found, job } = await (await call("POST", "v1/documents", body)).json();
-    if (!job) return show(state, null, state === "duplicate" ? found.source : "");
+    if (!job) return show(`upload_${state}`, null, state === "duplicate" ? found.source : "");
     await watch(job, show);
   } catch (error) {
     const problem = asProblem(error);
