@@ -34,7 +34,8 @@ ROOFED = ("Slate", "Thatch", "Tiled", "Mossy", "Zinc", "Snowy", "Gravel", "Turf"
 ROOFS = "# Rain on roofs\n\n" + "\n\n".join(
     f"## {name}\n\n{name} roofs shed rain water within {number} minutes." for number, name in enumerate(ROOFED, 2)
 )
-WALLS = "<title>Clay walls</title><h2>How long do clay walls need?</h2><p>Clay walls dry within nine weeks of summer.</p>"
+WALLS = "<title>Clay walls</title><h2>How long do clay walls need?</h2>"
+WALLS += "<p>Clay walls dry within nine weeks of summer.</p>"
 SOURCES = {"roofs.md": ROOFS, "https://example.org/walls.html": WALLS}
 HOST = """<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>A lab</title>
 <main><h1>A lab</h1><p>Its pages.</p></main><script src="{}/embed.js" async></script></html>"""

@@ -11,7 +11,7 @@ from chatbot.web import problems
 from chatbot.web.api.cursors import CURSOR, cursor, position
 from chatbot.web.api.schemas import CatalogueView, DocumentView
 from chatbot.web.auth.permissions import allowed
-from chatbot.web.dependencies import ServicesParam
+from chatbot.web.dependencies import CallerParam, ServicesParam
 
 Values = Annotated[list[Annotated[str, Query(max_length=500, pattern=r"^[^\x00]*$")]], Query(max_length=50)]
 
@@ -23,6 +23,7 @@ router = APIRouter(
 @router.get("/catalogue", summary="Look through the documents", response_model=CatalogueView)
 async def get_catalogue(
     services: ServicesParam,
+    caller: CallerParam,
     q: Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$", description="Words of title or source.")] = "",
     year: Values = [],  # noqa: B006 - FastAPI copies it
     author: Values = [],  # noqa: B006
@@ -42,7 +43,7 @@ async def get_catalogue(
     shown = found.documents[:limit]
     more = len(found.documents) > limit
     return CatalogueView(
-        documents=[DocumentView.model_validate(each) for each in shown],
+        documents=[DocumentView.of(each, caller) for each in shown],
         count=found.count,
         facets=found.facets,
         next=cursor(shown[-1].updated_at, shown[-1].id) if more else None,
