@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -96,3 +100,23 @@ async def test_a_question_waits_for_no_thread_of_the_rest_of_the_process(built_i
     finally:
         free.set()
         await asyncio.gather(*others)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep no memory that was freed")
+def test_what_long_texts_took_is_given_back() -> None:
+    """In a process of its own: 100 MB stayed, for the longest text of each thread."""
+    code = (
+        "import asyncio, psutil\n"
+        "from chatbot.clients.built_in_embedder import BuiltIn\n"
+        "async def main():\n"
+        "    embedder = BuiltIn()\n"
+        "    await embedder.embed_query('carbon')\n"
+        "    loaded = psutil.Process().memory_info().rss\n"
+        "    await embedder.embed_passages(['The price of carbon rose. ' * 80] * 8)\n"
+        "    print((psutil.Process().memory_info().rss - loaded) / 1e6)\n"
+        "    await embedder.close()\n"
+        "asyncio.run(main())\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
+    assert float(done.stdout) < 30

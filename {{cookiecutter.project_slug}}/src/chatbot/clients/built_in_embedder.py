@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from chatbot.clients.e5 import c_memory
+
 if TYPE_CHECKING:
     from chatbot.clients.e5.model import Model
 
@@ -38,7 +40,9 @@ class BuiltIn:
         self._loaded: Model | None = None
 
     async def embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
-        return await asyncio.gather(*(self._embedded(self._passages, f"passage: {text}", None) for text in texts))
+        vectors = await asyncio.gather(*(self._embedded(self._passages, f"passage: {text}", None) for text in texts))
+        await asyncio.get_running_loop().run_in_executor(self._passages, c_memory.give_back)
+        return vectors
 
     async def embed_query(self, text: str) -> list[float]:
         return await self._embedded(self._questions, f"query: {text}", QUESTION_WINDOWS)

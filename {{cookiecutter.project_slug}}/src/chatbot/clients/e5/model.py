@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from chatbot.clients.e5 import c_memory
 from chatbot.clients.e5.graph import graph
 from chatbot.clients.e5.tokenizer import END, START, Tokenizer
 from chatbot.clients.e5.weights import Floats, Weights
@@ -41,9 +42,12 @@ class Model:
     @classmethod
     def load(cls, file: Path) -> Model:
         """Takes about a second. InvalidConfiguration when the file is not one of weights."""
+        c_memory.share()
         weights = Weights(file)
         session = _session(graph(weights))  # first: what making it takes is free again for the tokenizer
-        return cls(weights, Tokenizer(weights.pieces()), session)
+        tokenizer = Tokenizer(weights.pieces())
+        c_memory.give_back()  # what making both took, a quarter of all
+        return cls(weights, tokenizer, session)
 
     def embed(self, text: str, windows: int | None = None) -> list[float]:
         """The unit vector of a text that begins with "query: " or "passage: "; of so many windows of it, or all."""
