@@ -10,6 +10,7 @@ A document that cannot be read is an outcome, not an error: the rest goes on.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +24,8 @@ from chatbot.ports import Queue
 from chatbot.storage.documents import Documents
 from chatbot.storage.jobs import Jobs
 
+AT_ONCE = 4
+"""Documents under way here: while one is read, or written, texts of others are embedded, so that no core is idle."""
 POLL = 0.3
 """Seconds between two looks at the records of jobs that the workers do."""
 
@@ -50,15 +53,24 @@ class Outcome:
 async def ingest(
     jobs: Jobs, ingester: Ingester, items: Iterable[Item], watch: Watch, fast: bool = False
 ) -> AsyncIterator[Outcome]:
-    """Ingest one document after the other in this process, each with a job's record as if a worker did it.
+    """Ingest documents in this process, each with a job's record as if a worker did it; outcomes in their order.
 
     With `fast` each is findable by its words only when this ends; the workers embed it.
     """
-    for item in items:
-        try:
-            yield await _ingest(jobs, ingester, item, watch, fast)
-        except (UnreadableDocument, OSError) as error:
-            yield Outcome(item.source, "failed", _sentence(error))
+    under_way: deque[asyncio.Task[Outcome]] = deque()
+    try:
+        for item in items:
+            under_way.append(asyncio.create_task(_attempted(jobs, ingester, item, watch, fast)))
+            if len(under_way) == AT_ONCE:
+                yield await under_way[0]
+                under_way.popleft()
+        while under_way:
+            yield await under_way[0]
+            under_way.popleft()
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)  # each says in its job's record that it was ended
 
 
 async def enqueue(
@@ -86,6 +98,13 @@ async def enqueue(
                 yield _outcome(document, await documents.get(document.id), record)
             elif record.state == "running":
                 await watch(document.source, record.progress)
+
+
+async def _attempted(jobs: Jobs, ingester: Ingester, item: Item, watch: Watch, fast: bool) -> Outcome:
+    try:
+        return await _ingest(jobs, ingester, item, watch, fast)
+    except (UnreadableDocument, OSError) as error:
+        return Outcome(item.source, "failed", _sentence(error))
 
 
 async def _ingest(jobs: Jobs, ingester: Ingester, item: Item, watch: Watch, fast: bool) -> Outcome:
