@@ -52,6 +52,8 @@ TABLES = [
     "originals",
     "chunks",
     "postings",
+    "term_statistics",
+    "corpus_statistics",
     "indexes",
     "embeddings",
     "jobs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from collections import Counter
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 from chatbot.domain import Chunk, Language
+from chatbot.storage import bm25 as module
 from chatbot.storage.bm25 import K1, B, LexicalIndex
+from chatbot.storage.database import Database
 from chatbot.storage.documents import Documents, NewVersion
 from chatbot.text.analysis import query_terms, terms
 from tests.conftest import publish
@@ -60,6 +63,63 @@ async def test_scores_are_bm25(documents: Documents, lexical: LexicalIndex) -> N
     assert await lexical.search(query, 5, {}) == hits[:5]
 
 
+RECOUNT = """
+SELECT term, count(*) AS chunks FROM postings GROUP BY term
+EXCEPT SELECT term, sum(chunks)::bigint FROM term_statistics GROUP BY term
+"""
+KEPT = """
+SELECT term, sum(chunks)::bigint AS chunks FROM term_statistics GROUP BY term HAVING sum(chunks) <> 0
+EXCEPT SELECT term, count(*) FROM postings GROUP BY term
+"""
+TOTALS = """
+SELECT coalesce(sum(chunks), 0)::bigint = (SELECT count(*) FROM chunks)
+    AND coalesce(sum(length), 0)::bigint = (SELECT coalesce(sum(length), 0) FROM chunks) AS equal
+FROM corpus_statistics
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_is_kept_of_terms_is_what_a_recount_finds(
+    documents: Documents, database: Database, seed: int
+) -> None:
+    """Documents come, change and go, several at once."""
+    draw = random.Random(seed)
+
+    async def one(name: str) -> None:
+        if draw.random() < 0.3:
+            found = await documents.find(name)
+            if found:
+                await documents.delete(found.id)
+            return
+        texts = {f"{name}-{n}": " ".join(draw.choices(WORDS, k=draw.randint(1, 12))) for n in range(draw.randint(0, 4))}
+        await add(documents, name, texts)
+
+    for _ in range(8):
+        await asyncio.gather(*(one(name) for name in draw.sample("abcdefgh", k=6)))
+        assert await database.rows(RECOUNT) == []
+        assert await database.rows(KEPT) == []
+        assert await database.row(TOTALS) == {"equal": True}
+
+
+async def test_a_frequent_term_is_read_in_part_and_the_best_are_found(
+    documents: Documents, lexical: LexicalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = random.Random(5)
+    texts = {f"c{n}": " ".join(["climate", *draw.choices(WORDS[:6], k=draw.randint(3, 40))]) for n in range(200)}
+    texts |= {f"d{n}": " ".join(["flood", "climate", *draw.choices(WORDS[:6], k=30)]) for n in range(15)}
+    await add(documents, "all", texts, year=2020)
+    query = terms("climate carbon flood", "en")
+    expected = await lexical.search(query, 10, {})
+    assert [each.score for each in expected] == pytest.approx(sorted(bm25(set(query), texts).values())[:-11:-1])
+    statement = module.SEARCH.replace(f"LIMIT {module.MOST}", "LIMIT 40")
+    assert statement != module.SEARCH
+    monkeypatch.setattr(module, "SEARCH", statement)
+    assert await lexical.search(query, 10, {}) == expected
+    monkeypatch.setattr(module, "FEW", 10)
+    assert await lexical.search(query, 10, {"year": [2020]}) == expected
+    assert await lexical.search(query, 10, {"year": [2021]}) == []
+
+
 async def test_nothing_to_find(documents: Documents, lexical: LexicalIndex) -> None:
     assert await lexical.search(["carbon"], 5, {}) == []
     await add(documents, "one", {"c1": "carbon"})
@@ -84,6 +144,7 @@ async def test_the_title_counts(documents: Documents, lexical: LexicalIndex) -> 
     assert [hit.chunk_id for hit in await lexical.search(query_terms("windmill"), 5, {})] == ["c1"]
 
 
+@pytest.mark.parametrize("few", [0, module.FEW])
 @pytest.mark.parametrize(
     ("filters", "expected"),
     [
@@ -99,7 +160,15 @@ async def test_the_title_counts(documents: Documents, lexical: LexicalIndex) -> 
         ({"O'Neil\" %(x)s :y": ["'; --"]}, {"c"}),
     ],
 )
-async def test_filters(documents: Documents, lexical: LexicalIndex, filters: dict, expected: set[str]) -> None:
+async def test_filters(
+    documents: Documents,
+    lexical: LexicalIndex,
+    monkeypatch: pytest.MonkeyPatch,
+    filters: dict,
+    expected: set[str],
+    few: int,
+) -> None:
+    monkeypatch.setattr(module, "FEW", few)
     await add(documents, "1", {"a": "carbon"}, year=2020, authors=["Curie", "Perrin"], open=True)
     await add(documents, "2", {"b": "carbon"}, year=2021, authors=["Curie", "Noether"], open=False)
     odd: dict = {"O'Neil\" %(x)s :y": "'; --"}

@@ -212,6 +212,25 @@ async def _configure(connection: Connection) -> None:
     await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}s'")
 
 
+def of_documents(filters: Filters) -> tuple[str, dict[str, object]]:
+    """The condition that a row of `documents` passes the filters, as its indexes answer it, with its parameters.
+
+    It passes as with `matching` over its metadata and its language.
+    """
+    conditions, parameters = ["true"], dict[str, object]()
+    for number, (key, accepted) in enumerate(filters.items()):
+        if key == "language":
+            conditions.append(f"documents.language = ANY(%(value{number})s)")
+            parameters[f"value{number}"] = [value for value in accepted if isinstance(value, str)]
+            continue
+        alternatives = ["false"]
+        for place, each in enumerate(json.dumps({key: each}) for value in accepted for each in (value, [value])):
+            alternatives.append(f"documents.metadata @> %(value{number}_{place})s::jsonb")
+            parameters[f"value{number}_{place}"] = each
+        conditions.append(f"({' OR '.join(alternatives)})")
+    return " AND ".join(conditions), parameters
+
+
 def matching(column: str, filters: Filters) -> tuple[str, dict[str, object]]:
     """The condition, in SQL with its parameters, that a JSONB column of metadata passes the filters.
 
