@@ -31,8 +31,8 @@ MOST = 2000
 """Postings of a term that are read, those that may add most: a frequent term costs no more than one in 2,000 chunks."""
 COMPLETED = 4
 """So many times what is asked for are the chunks whose score is then completed by the postings that were not read."""
-FEW = 2000
-"""Chunks that pass a filter: so many are looked up one by one, of more the postings are read until enough pass."""
+FEW = 5000
+"""Chunks that pass a filter: so many are looked up one by one; where more pass, twice as many postings are read."""
 
 ASKED = """
 WITH corpus AS (
@@ -52,9 +52,9 @@ BY_KEY = "postings.ctid <> '(0,0)'"
 all of its term there; so it takes the primary key."""
 SEARCH = f"""{ASKED}, likely AS (
     SELECT chunk_key, sum({WEIGHT}) AS score FROM asked CROSS JOIN LATERAL (
-        SELECT chunk_key, frequency, length FROM postings WHERE postings.term = asked.term {{among}}
-        ORDER BY {IMPACT} DESC LIMIT {MOST}
-    ) AS best GROUP BY chunk_key ORDER BY score DESC, chunk_key LIMIT {COMPLETED} * %(limit)s
+        SELECT chunk_key, frequency, length FROM postings WHERE postings.term = asked.term
+        ORDER BY {IMPACT} DESC LIMIT %(most)s
+    ) AS best {{among}} GROUP BY chunk_key ORDER BY score DESC, chunk_key LIMIT {COMPLETED} * %(limit)s
 ), found AS (
     SELECT chunk_key, sum({WEIGHT} ORDER BY term) AS score FROM likely CROSS JOIN asked CROSS JOIN LATERAL (
         SELECT frequency, length FROM postings
@@ -63,11 +63,11 @@ SEARCH = f"""{ASKED}, likely AS (
 )
 SELECT id, score FROM found JOIN chunks ON key = chunk_key ORDER BY score DESC, key
 """
-AMONG = """AND EXISTS (
-    SELECT FROM chunks JOIN documents ON documents.id = document_id WHERE key = postings.chunk_key AND {conditions}
+AMONG = """WHERE EXISTS (
+    SELECT FROM chunks JOIN documents ON documents.id = document_id WHERE key = chunk_key AND {conditions}
 )"""
 ALLOWED = """
-SELECT key FROM chunks JOIN documents ON documents.id = document_id WHERE {conditions} LIMIT %(most)s
+SELECT key FROM chunks JOIN documents ON documents.id = document_id WHERE {conditions} LIMIT %(few)s
 """
 SEARCH_FEW = f"""{ASKED}
 SELECT id, score FROM (
@@ -90,15 +90,16 @@ class LexicalIndex:
 
     async def search(self, terms: Sequence[str], limit: int, filters: Filters) -> list[Hit]:
         """The chunks that hold some of the terms (stems, as `rag.analyse` makes them), best first."""
-        values: dict[str, Any] = {"terms": sorted(set(terms)), "limit": limit, "k1": K1, "b": B}
+        values: dict[str, Any] = {"terms": sorted(set(terms)), "limit": limit, "most": MOST, "k1": K1, "b": B}
         statement = SEARCH.format(among="")
         if filters:
             conditions, wanted = of_documents(filters)
-            allowed = await self._database.rows(ALLOWED.format(conditions=conditions), {**wanted, "most": FEW + 1})
+            allowed = await self._database.rows(ALLOWED.format(conditions=conditions), {**wanted, "few": FEW + 1})
             if len(allowed) <= FEW:
                 statement, values = SEARCH_FEW, values | {"keys": [row["key"] for row in allowed]}
             else:
                 statement, values = SEARCH.format(among=AMONG.format(conditions=conditions)), values | wanted
+                values["most"] = 2 * MOST
         return [Hit(row["id"], row["score"]) for row in await self._database.rows(statement, values)]
 
 
