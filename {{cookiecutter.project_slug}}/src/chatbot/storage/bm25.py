@@ -30,7 +30,7 @@ B = 0.75
 MOST = 2000
 """Postings of a term that are read, those that may add most: a frequent term costs no more than one in 2,000 chunks."""
 COMPLETED = 4
-"""So many times what is asked for are the chunks whose score is then completed by the postings that were not read."""
+"""So many times what is asked for are the chunks whose score is completed by postings that were not read, if any."""
 FEW = 5000
 """Chunks that pass a filter: so many are looked up one by one; where more pass, twice as many postings are read."""
 
@@ -39,7 +39,7 @@ WITH corpus AS (
     SELECT sum(chunks)::float8 AS size, sum(length)::float8 / nullif(sum(chunks), 0)::float8 AS mean
     FROM corpus_statistics
 ), asked AS (
-    SELECT term, mean, ln(1 + (size - holding + 0.5) / (holding + 0.5)) AS idf FROM corpus, (
+    SELECT term, holding, mean, ln(1 + (size - holding + 0.5) / (holding + 0.5)) AS idf FROM corpus, (
         SELECT term, sum(chunks)::float8 AS holding FROM term_statistics WHERE term = ANY(%(terms)s) GROUP BY term
     ) AS known WHERE holding > 0
 )
@@ -54,7 +54,8 @@ SEARCH = f"""{ASKED}, likely AS (
     SELECT chunk_key, sum({WEIGHT}) AS score FROM asked CROSS JOIN LATERAL (
         SELECT chunk_key, frequency, length FROM postings WHERE postings.term = asked.term
         ORDER BY {IMPACT} DESC LIMIT %(most)s
-    ) AS best {{among}} GROUP BY chunk_key ORDER BY score DESC, chunk_key LIMIT {COMPLETED} * %(limit)s
+    ) AS best {{among}} GROUP BY chunk_key ORDER BY score DESC, chunk_key
+    LIMIT (SELECT %(limit)s * CASE WHEN max(holding) > %(most)s THEN {COMPLETED} ELSE 1 END FROM asked)
 ), found AS (
     SELECT chunk_key, sum({WEIGHT} ORDER BY term) AS score FROM likely CROSS JOIN asked CROSS JOIN LATERAL (
         SELECT frequency, length FROM postings
