@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.beir import EMBEDDINGS, WORK, connected
-from chatbot.answering.answer import Done
+from chatbot.answering.answer import Done, Token
 from chatbot.bootstrap import Services
 from chatbot.domain import Answer, ChatbotError, Citation, Turn
 from chatbot.ingestion import corpus
@@ -56,6 +56,8 @@ class Judged:
     answer: Answer
     verdict: Verdict
     seconds: float
+    processor: float
+    """Seconds of this process's processor time until the first words of the answer."""
     quotes: int
     """Sentences or stretches quoted where there was something to answer…"""
     to_the_point: int
@@ -83,21 +85,26 @@ async def ingest(services: Services, paths: Sequence[str], console: Console) -> 
                 console.print(f"left out: {outcome.source}: {outcome.error}")
 
 
-async def ask(services: Services, asked: Asked) -> tuple[Answer, float]:
-    """The answer through the conversation's own code, with the turns before it, and the seconds it took."""
+async def ask(services: Services, asked: Asked) -> tuple[Answer, float, float]:
+    """The answer through the conversation's own code, with the turns before it; the seconds it took, and the processor
+    seconds until its first words."""
     turns: list[Turn] = []
     for text in (*asked.after, asked.question):
-        started = time.perf_counter()
+        started, worked, first = time.perf_counter(), time.process_time(), 0.0
         exchange = await services.chat.begin("benchmark", text, store=False, turns=turns)
-        [answer] = [event.answer async for event in exchange.events if isinstance(event, Done)]
+        async for event in exchange.events:
+            if isinstance(event, Token):
+                first = first or time.process_time() - worked
+            if isinstance(event, Done):
+                answer = event.answer
         turns.append(Turn(text, answer.text))
-    return answer, time.perf_counter() - started
+    return answer, time.perf_counter() - started, first
 
 
 async def measure(services: Services, questions: Sequence[Asked], console: Console) -> list[Judged]:
     judged = []
     for asked in track(questions, "Asking", console=console):
-        answer, seconds = await ask(services, asked)
+        answer, seconds, processor = await ask(services, asked)
         cited = {c.document_id for c in answer.citations}
         documents = [found for id in cited if (found := await services.documents.get(id))]
         sources = {document.id: document.source for document in documents}
@@ -105,7 +112,7 @@ async def measure(services: Services, questions: Sequence[Asked], console: Conso
         right = [c for c in quotes if _to_the_point(asked, c)]
         verdict = judge(asked, answer, sources)
         across = await _across(services, asked)
-        judged.append(Judged(asked, answer, verdict, seconds, len(quotes), len(right), across))
+        judged.append(Judged(asked, answer, verdict, seconds, processor, len(quotes), len(right), across))
     return judged
 
 
@@ -130,12 +137,15 @@ def report(judged: Sequence[Judged]) -> dict[str, Any]:
     across = [each for each in judged if each.across]
     quotes = sum(each.quotes for each in judged)
     seconds = [each.seconds for each in judged]
+    processor = sorted(each.processor for each in judged)
     return {
         "questions": len(judged),
         **{verdict: counts[verdict] for verdict in VERDICTS},
         "across languages, right": f"{sum(each.verdict == 'right' for each in across)} of {len(across)}",
         "quotes to the point": round(sum(each.to_the_point for each in judged) / quotes, 3) if quotes else None,
         "quotes an answer": round(quotes / max(1, sum(bool(each.quotes) for each in judged)), 2),
+        "processor seconds to the first words, p50": round(median(processor), 3),
+        "p99": round(processor[int(0.99 * (len(processor) - 1))], 3),
         "median seconds": round(median(seconds), 3),
         "slowest": round(max(seconds), 3),
     }
@@ -186,7 +196,7 @@ def main() -> None:
     if options.show:
         show(judged, console)
     figures = report(judged)
-    print(json.dumps(figures) if options.json else "\n".join(f"{name:>24} {value}" for name, value in figures.items()))
+    print(json.dumps(figures) if options.json else "\n".join(f"{name:>42} {value}" for name, value in figures.items()))
 
 
 if __name__ == "__main__":

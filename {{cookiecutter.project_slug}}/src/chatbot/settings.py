@@ -168,7 +168,7 @@ class Settings(BaseSettings):
     )
     chunk_chars: int = Field(default=1000, ge=200, le=8000, description="Target length of a chunk, in characters")
     chunk_overlap: int = Field(default=150, ge=0, le=2000, description="Characters a chunk repeats of the one before")
-    passages: int = Field(default=5, ge=1, le=50, description="Passages an answer is written from")
+    passages: int = Field(default=6, ge=1, le=50, description="Passages an answer is written from")
     lexical_weight: float = Field(default=0.5, ge=0, le=1, description="BM25's share of the ranking; vectors: the rest")
 
     # Privacy

@@ -72,3 +72,48 @@ def test_evidence_does_not_hang_on_how_much_was_found() -> None:
     """A single short document is a corpus too."""
     only = passage("A carbon tax weighs on poor households.", "Tax", closeness=0.0)
     assert answer(Question("What does a carbon tax weigh on?", "en"), [only])
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many users does Herring take at once?",
+        "how many users does lobsterwatch take",
+        "When was Lobsterwatch conceived?",
+        "How many users did Tidewatch take in 2031?",
+    ],
+)
+def test_what_is_said_of_another_thing_or_year_is_no_answer(question: str) -> None:
+    text = "Like Lobsterwatch it is slow. Boats that carry Lobsterwatch come home late."
+    lobsters = passage(text, "Lobsterwatch: slow")
+    assert answer(Question(question, "en"), [*PASSAGES, lobsters]) == []
+
+
+def test_a_question_may_name_the_authors() -> None:
+    made = Chunk("c", "d", 1, "A tax weighs on poor households first of all.", "", None, "en")
+    written = Passage(made, "Taxes", "d.pdf", 1.0, closeness=0.5, metadata={"authors": ["Ada Stone"], "year": 2019})
+    elsewhere = passage("This follows the work of Ada Stone on rain.", "Rain")
+    asked = Question("Which households does a tax weigh on, as Ada Stone wrote in 2019?", "en")
+    assert "poor households" in " ".join(answer(asked, [written, elsewhere]))
+    unsigned = Passage(made, "Taxes", "d.pdf", 1.0, closeness=0.5)
+    assert "poor households" not in " ".join(answer(asked, [unsigned, elsewhere]))
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How much does Tidewatch cost?", "Tidewatch is a program. Its cost to the harbour is small in 2014."),
+        ("How old is Ada Stone?", "Ada Stone wrote 12 books."),
+        ("What is the e-mail of Ada Stone?", "Write to Ada Stone by e-mail before the 3 May."),
+        ("Quel est le salaire d'un pilote de Tidewatch ?", "Le salaire du pilote de Tidewatch est fixé par 3 règles."),
+    ],
+)
+def test_a_price_has_a_currency_and_an_age_has_years(question: str, text: str) -> None:
+    language = "fr" if question.startswith("Quel") else "en"
+    assert answer(Question(question, language), [passage(text, "Tidewatch", language)]) == []
+
+
+def test_what_is_asked_for_may_stand_in_the_next_sentence() -> None:
+    text = "The approach loads energy pathways into a model of many sectors. The method is applied to Argentina."
+    asked = Question("To which country was the approach of loading energy pathways into a model applied?", "en")
+    assert "Argentina" in " ".join(answer(asked, [passage(text, "Pathways")]))

@@ -1,5 +1,7 @@
 """Quoting: the sentence that answers, word for word, with its citation."""
 
+import pytest
+
 from chatbot.answering.quotes import answer
 from chatbot.domain import Chunk, Passage, Question
 
@@ -79,3 +81,20 @@ def test_a_label_is_not_quoted_for_its_neighbours_words() -> None:
     page = passage("Software\n\nStateMint reduces linear graphs to equations. Contact")
     quotes = answer(Question("What does StateMint make of linear graphs?", "en"), [page])
     assert quotes == ["“StateMint reduces linear graphs to equations.” [1]"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Stone, A., & Pluie, L. (2015). The oven that was built by hand. Bread and Butter, 12(3), 45.",
+        "Stone et al., (2018). Ovens built by hand. Journal of Ovens, 1(9), 21. https://doi.org/10.1000/oven.21",
+        "Oven builders of the world. doi:10.1000/oven",
+        "Retrieved from https://ovens.example.org by those who built the oven",
+        "Authors of papers on the oven retain copyright and release the work as they built it.",
+        "who.built@oven.example.org",
+    ],
+)
+def test_bibliographies_running_lines_and_addresses_are_not_quoted(line: str) -> None:
+    quotes = answer(Question("Who built the oven?", "en"), [passage(f"{line}\n\n{COOKING.chunk.text}")])
+    assert "Marie Dupont" in " ".join(quotes)
+    assert line[:20] not in " ".join(quotes)

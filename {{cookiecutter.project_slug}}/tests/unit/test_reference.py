@@ -43,6 +43,9 @@ def test_it_is_the_first_chunk_of_its_document_and_no_other_repeats_it() -> None
         ("In which journal did it appear?", {"journal"}),
         ("Dans quelle revue ?", {"journal"}),
         ("What is the DOI?", {"doi"}),
+        ("How many roofs do the authors have?", set()),
+        ("Combien de toits ont les auteurs ?", set()),
+        ("What did the authors conclude about roofs?", set()),
         ("How many roofs are there?", set()),
         ("Combien de toits y a-t-il ?", set()),
         ("When does it rain?", set()),
@@ -50,6 +53,18 @@ def test_it_is_the_first_chunk_of_its_document_and_no_other_repeats_it() -> None
 )
 def test_what_is_asked_of_a_work(question: str, parts: set[str]) -> None:
     assert asked_for(question) - {"title"} == parts
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the thesis of Ada Stone about?",
+        "Sur quoi porte la thèse d'Ada Stone ?",
+        "Did Ada Stone write about rain?",
+    ],
+)
+def test_a_title_says_what_somebody_wrote_about(question: str) -> None:
+    assert asked_for(question) == {"title"}
 
 
 def passages() -> list[Passage]:

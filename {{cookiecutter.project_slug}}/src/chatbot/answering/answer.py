@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chatbot.answering.cite import Checker
+from chatbot.answering.courtesy import plain
 from chatbot.answering.evidence import supported
 from chatbot.answering.extractive import Extractive
 from chatbot.answering.grounding import Grounding
@@ -152,6 +153,7 @@ class Answerer:
 
     async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
         """The events of one answer. Raises Unavailable, before the first token or in their midst."""
+        question = without_courtesy(question)
         passages = await self._retriever.search(question.query, self._passages, question.filters)
         if asked_for(question.query):
             passages = [*passages, *await self._retriever.references(passages)]
@@ -199,6 +201,12 @@ class Answerer:
                         if isinstance(piece, Usage):
                             span.set(spent(piece))
                         yield piece
+
+
+def without_courtesy(question: Question) -> Question:
+    """What is looked for leaves out greetings and the like; the model reads the question as it was asked."""
+    asked = plain(question.query)
+    return question if asked == question.query else replace(question, search=asked)
 
 
 def model_span(model: str) -> AbstractContextManager[tracing.Span]:

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from chatbot.answering import history
 from chatbot.answering.answer import Answerer, Done, Event, Spent, spent
+from chatbot.answering.courtesy import plain
 from chatbot.domain import Filters, Language, Message, Question, Turn, Unavailable, Usage
 from chatbot.observability import tracing
 from chatbot.ports import LanguageModel
@@ -138,8 +139,9 @@ class ChatService:
         text, usage = ("", Usage()) if question.extractive else await self._rewritten(question, turns)
         if 0 < len(text) <= LONGEST_QUESTION:
             return replace(question, text=text), usage
-        search = history.query(question.text, [turn.question for turn in turns])
-        return replace(question, search="" if search == question.text else search), usage
+        asked = plain(question.text)
+        search = history.query(asked, [plain(turn.question) for turn in turns])
+        return replace(question, search="" if search == asked else search), usage
 
     async def _rewritten(self, question: Question, turns: Sequence[Turn]) -> tuple[str, Usage]:
         """By the model; "" when it cannot."""

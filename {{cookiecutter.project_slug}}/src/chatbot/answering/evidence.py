@@ -14,7 +14,7 @@ unrelated texts: neither a question in other words than its answer, nor one in a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log
 from typing import Self
@@ -59,15 +59,19 @@ UNRELATED = {"e5": 0.80}
 SPREAD = 0.05
 THRESHOLD = 0.6
 """Of `supported`."""
-ENOUGH, PLENTY = 0.45, 0.9
+ENOUGH, PLENTY = 0.38, 0.9
 """Less is no answer; with plenty, what scores far lower is not quoted beside it."""
 PASSAGE_MEANING, OWN_MEANING, MOST_MEANING = 0.1, 0.3, 0.45
-ABSENT_NAME, ABSENT_KIND, ABSENT_HEAD, ABSENT_SUBJECT, THING_ALONE = 0.1, 0.15, 0.3, 0.3, 0.3
+ABSENT_NAME, UNKNOWN_NAME, NAME_ELSEWHERE, OTHER_YEAR = 0.1, 0.2, 0.6, 1.0
+ABSENT_KIND, ABSENT_MEASURE, ABSENT_HEAD, ABSENT_SUBJECT, THING_ALONE = 0.15, 1.2, 0.3, 0.3, 0.3
 """Fitted on one half of XQuAD's articles, with and without the article that answers: see docs/architecture.md."""
+UNCOUNTED, UNSAID = 0.2, 0.25
 NAME_WEIGHT = 1.5
 """Names and numbers count more than other words as rare: they have no synonyms."""
 TOGETHER = (("words", 1.0), ("before", 0.8), ("after", 0.8), ("above", 0.8), ("around", 0.3))
 """What a word counts that stands in a sentence, in the next ones, in the headings above, or anywhere in the passage."""
+YEARS = frozenset(map(str, range(1500, 2100)))
+NAMED_BY_TITLE = re.compile(r"(\w+)\s*[:–—]")
 LONGEST = 500
 """Characters of a question in which its head is looked for."""
 ANYWHERE = (("around", 1.0), ("above", 1.0))
@@ -93,6 +97,7 @@ class Place:
     above: Stems = frozenset()
     around: Stems = frozenset()
     """All of the passage."""
+    document: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +112,39 @@ class Sought:
     """The words, any of which says what is wanted of a thing."""
     counted: Stems
     """Those of the heads that are to be counted: how many chapters."""
+    unsaid: bool
+    """Whether no place at all holds any of the words that say what is asked about what is named."""
+    coined: Stems
+    """The names with a capital within: no other language has another word for them."""
+    homes: Mapping[str, frozenset[str]]
+    """By name, the documents that hold it; names that none holds are not there."""
 
     @classmethod
-    def of(cls, question: str, places: Sequence[Place]) -> Self:
+    def of(cls, question: str, places: Sequence[Place], proper: Collection[str] = ()) -> Self:
+        """`proper`: the words that are names, however the question writes them (see `proper_names`)."""
         forms = _forms(question, places)
         rarity = {word: _rarity(found, places) for word, found in forms.items()}
         asked = [match.groupdict() for match in HEAD.finditer(question[:LONGEST])]
         heads = _words_of(asked, ("of", "many", "est", "combien", "age", "its")) & forms.keys() - LIGHT
         counted = _words_of(asked, ("many", "combien")) & heads
-        names = frozenset(_specific(question) & forms.keys())
-        return cls(forms, rarity, detect_language(question), names, frozenset(heads), frozenset(counted))
+        names = frozenset((_specific(question) | {*proper}) & forms.keys())
+        spoken = detect_language(question)
+        others = forms.keys() - names - LIGHT
+        unsaid = bool(others) and not any(
+            forms[word][place.language] & (place.around | place.above) for word in others for place in places
+        )
+        sought = cls(forms, rarity, spoken, names, frozenset(heads), frozenset(counted), unsaid, _coined(question), {})
+        homes = {name: frozenset(p.document for p in places if sought._held(name, p, ANYWHERE)) for name in names}
+        return replace(sought, homes={name: documents for name, documents in homes.items() if documents})
 
     def without(self, other: Sought) -> Sought:
         """The words that the other does not have."""
         return replace(self, forms={word: forms for word, forms in self.forms.items() if word not in other.forms})
+
+    def by_name(self) -> Sought:
+        """The names alone, where there are any: they say what is spoken of."""
+        named = {word: forms for word, forms in self.forms.items() if word in self.names}
+        return replace(self, forms=named) if named else self
 
     def share(self, place: Place, values: Sequence[tuple[str, float]]) -> float:
         """The share of the words by rarity; each counts by the first of the place's parts, as named, that holds it."""
@@ -130,23 +154,48 @@ class Sought:
         """The share of the words by number, names counting more and light words less; likewise."""
         return self._share(place, values, {word: self._importance(word) for word in self.forms})
 
-    def stands_together(self, place: Place, fits: bool | None, subject: Sought) -> float:
+    def stands_together(self, place: Place, fits: bool | None, measured: bool | None, subject: Sought) -> float:
         """How much of what is asked stands in one place: 1 for all of it. `fits`: the kind of thing that is asked for
-        is there. `subject` is what a follow-up is about: some of it has to be in the passage or above it."""
+        is there; `measured`: its unit is. `subject` is what a follow-up is about: some of it has to be in the
+        passage or above it."""
         weights = {word: self.rarity[word] * self._importance(word) for word in self.forms}
         together = (self._share(place, TOGETHER, weights) + self.count(place, TOGETHER)) / 2
+        subject = subject.by_name()
         off_subject = bool(subject.forms) and subject.share(place, ANYWHERE) < ON_SUBJECT
-        together -= ABSENT_NAME * len(self.missing(place)) + ABSENT_KIND * (fits is False)
+        together -= sum(self._cost_of_missing(word, place) for word in self.missing(place))
+        together -= ABSENT_KIND * (fits is False) + ABSENT_MEASURE * (measured is False)
+        together -= UNSAID * (self.unsaid and place.language == self.language)
+        together -= UNCOUNTED * self._counts_another_kind(place)
         together -= ABSENT_HEAD * self._lacks_head(place) + THING_ALONE * self._knows_the_thing_alone(place)
         return together - ABSENT_SUBJECT * off_subject
+
+    @property
+    def years(self) -> Stems:
+        return self.names & YEARS
 
     def missing(self, place: Place) -> set[str]:
         """The names and numbers that the passage does not hold."""
         return {word for word in self.names if not self._held(word, place, ANYWHERE)}
 
+    def _cost_of_missing(self, name: str, place: Place) -> float:
+        """A name that another document holds and this one does not says that something else is spoken of here."""
+        if name in self.years and self.years.isdisjoint(place.around | place.above) and YEARS & place.around:
+            return OTHER_YEAR
+        if name not in self.homes:
+            if name in self.coined:
+                return NAME_ELSEWHERE
+            return UNKNOWN_NAME if place.language == self.language else ABSENT_NAME
+        return ABSENT_NAME if place.document in self.homes[name] else NAME_ELSEWHERE
+
     def _lacks_head(self, place: Place) -> bool:
         """Whether what is wanted of a thing is named neither there nor next to it."""
         return bool(self.heads) and not any(self._held(word, place, TOGETHER[:-1]) for word in self.heads)
+
+    def _counts_another_kind(self, place: Place) -> bool:
+        """Whether a word of what is to be counted stands nowhere in the passage: how many bonus lessons."""
+        if place.language != self.language:
+            return False
+        return any(not self._held(word, place, ANYWHERE) for word in self.counted - self.names)
 
     def _knows_the_thing_alone(self, place: Place) -> bool:
         """Whether only the thing is there that the question is about, and nothing of what it asks about it. In another
@@ -201,17 +250,18 @@ def _forms(question: str, places: Sequence[Place]) -> dict[str, dict[Language, S
     vocabulary: dict[Language, set[str]] = {language: set() for language in LANGUAGES}
     for place in places:
         vocabulary[place.language] |= place.around | place.above
+    coined = _coined(question)
     known: dict[str, dict[Language, Stems]] = {}
     for word, stems in query_stems(question).items():
         exact = frozenset(stems)
         known[word] = {}
         for language in LANGUAGES:
             known[word][language] = exact
-            if language != spoken:
+            if language != spoken and word not in coined:
                 foreign = translations(word, spoken)
                 likes = _alike(exact, vocabulary[language]) if foreign.isdisjoint(vocabulary[language]) else frozenset()
                 known[word][language] = exact | foreign | likes
-            elif exact.isdisjoint(vocabulary[language]):
+            elif language == spoken and exact.isdisjoint(vocabulary[language]):
                 slips = max((most for letters, most in SLIPS.items() if len(word) >= letters), default=0)
                 known[word][language] = exact | (_alike(exact, vocabulary[language], slips) if slips else frozenset())
     return known
@@ -252,6 +302,22 @@ def coverage(question: str, passages: Sequence[Passage]) -> float:
         found = set(terms(text, passage.chunk.language))
         shares.append(sum(weights[word] for word, forms in stems.items() if found.intersection(forms)) / (total or 1))
     return max(shares)
+
+
+def proper_names(passages: Iterable[Passage]) -> set[str]:
+    """The words, in lower case, that are names however a question writes them: those of titles that the passages never
+    write without a capital, and what a title names before a colon."""
+    named, large, small = set[str](), set[str](), set[str]()
+    for passage in passages:
+        if match := NAMED_BY_TITLE.match(passage.title):
+            named.add(match[1].lower())
+        large |= {word.lower() for word in WORD.findall(passage.title) if word[0].isupper()}
+        small |= {word for word in WORD.findall(passage.chunk.text) if word.islower()}
+    return named | (large - small)
+
+
+def _coined(question: str) -> Stems:
+    return frozenset(word.lower() for word in WORD.findall(question) if any(c.isupper() for c in word[1:]))
 
 
 def _specific(question: str) -> set[str]:

@@ -17,7 +17,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from chatbot.answering.evidence import ENOUGH, PLENTY, TOGETHER, Place, Sought, evidence
+from chatbot.answering.courtesy import plain
+from chatbot.answering.evidence import ENOUGH, PLENTY, TOGETHER, Place, Sought, evidence, proper_names
+from chatbot.answering.measures import measured
 from chatbot.domain import Language, Passage, Question
 from chatbot.text.analysis import WORD, content_words, sentence_spans, terms, words
 from chatbot.text.reference import ABOUT_WORKS, asked_for, reference
@@ -55,7 +57,8 @@ NEAR = 200
 
 NUMBER_QUESTION = re.compile(
     r"\b(when|how (many|much|old|long|far|tall|large|big|often)|years?|dates?|percent\w*|number|century"
-    r"|quand|combien|années?|siècle|nombre|quel âge)\b",
+    r"|(what|which) (share|proportion|fraction|part of)|by what factor"
+    r"|quand|combien|années?|siècle|nombre|quel âge|quelle (part|proportion|fraction)|de quel facteur)\b",
     re.IGNORECASE,
 )
 DATE_QUESTION = re.compile(
@@ -89,6 +92,13 @@ NUMBER = re.compile(
     r"|deux|trois|quatre|cinq|sept|huit|neuf|dix|onze|douze|douzaine|cent|mille|milliard|moitié)s?\b",
     re.IGNORECASE,
 )
+BIBLIOGRAPHY = re.compile(
+    r"(?i:\bdoi): ?10\.\d|\bdoi\.org/10\.\d|\b\d+ ?\(\d+(?:[-–]\d+)?\)[:,] ?e?\d|\bRetrieved from\b|\bISBN\b"
+    r"|^[^\W\d_][\w’'-]+, [A-ZÀ-Ý]\.(?: ?[A-ZÀ-Ý]\.)*(?:,| &| and| et|\.)? .{0,300}\((?:1[5-9]|20)\d\d[a-z]?\)"
+    r"|(?i:\b(?:submitted|received|accepted|published): ?\d)"
+    r"|^(?:\W*[\w.+-]+@[\w-]+\.[\w.-]+\W*)+$"
+    r"|(?i:\bretain copyright and release\b|\b(?:all rights reserved|tous droits réservés)\b)"
+)
 NAME = re.compile(r"(?<=[\w,;:’'(-] )[A-ZÀ-Ý][\w’'-]+")
 """A word in capitals that does not begin the sentence."""
 QUOTATION: dict[Language, str] = {"en": "“{}”", "fr": "« {} »"}
@@ -115,6 +125,8 @@ class Found:
     places: Sequence[Place]
     references: Sequence[Place]
     quotes: Sequence[Quote]
+    fitting: Collection[Place] = ()
+    """The places that hold the kind of thing that is asked for: a number, a date, a name."""
 
 
 def answer(question: Question, passages: Sequence[Passage]) -> list[str]:
@@ -130,7 +142,9 @@ def find(question: Question, passages: Sequence[Passage]) -> Found:
     wanted = asked_for(question.query)
     named = _named(question, passages, every, references, wanted) if wanted else []
     places = [place for place in every if place not in references]
-    return Found(every, named, [] if named else _ranked(question, passages, places))
+    texts = {place: passages[place.passage].chunk.text[place.start : place.end] for place in places}
+    fitting = {place for place, text in texts.items() if _fits(question.query, text)}
+    return Found(every, named, [] if named else _ranked(question, passages, places), fitting)
 
 
 def choose(found: Found, closeness: Mapping[str, float]) -> Sequence[Place]:
@@ -149,7 +163,17 @@ def choose(found: Found, closeness: Mapping[str, float]) -> Sequence[Place]:
     if found_evidence < ENOUGH:
         return []
     most, kept = (SENTENCES_SURE, KEPT_SURE) if found_evidence >= PLENTY else (SENTENCES_UNSURE, KEPT_UNSURE)
-    return [each.place for score, each in scored[:most] if score >= best - kept]
+    return _with_neighbour([each.place for score, each in scored[:most] if score >= best - kept], found)
+
+
+def _with_neighbour(chosen: list[Place], found: Found) -> list[Place]:
+    """What is asked for may stand in the next sentence or the one before: « The method is applied to… »."""
+    if any(place in found.fitting for place in chosen):
+        return chosen
+    at = found.places.index(chosen[0])
+    near = [found.places[number] for number in (at + 1, at - 1) if 0 <= number < len(found.places)]
+    fitting = [place for place in near if place.passage == chosen[0].passage and place in found.fitting]
+    return chosen + fitting[:1]
 
 
 def written(question: Question, passages: Sequence[Passage], found: Found, chosen: Sequence[Place]) -> list[str]:
@@ -171,25 +195,36 @@ def is_reference(passage: Passage) -> bool:
 
 
 def _places(number: int, passage: Passage) -> list[Place]:
-    text, language = passage.chunk.text, passage.chunk.language
-    above = frozenset(terms(f"{passage.title} {passage.chunk.heading}", language))
+    text, language, document = passage.chunk.text, passage.chunk.language, passage.chunk.document_id
+    above = frozenset(terms(f"{passage.title} {passage.chunk.heading} {_known_of(passage)}", language))
     if is_reference(passage):
         line = frozenset(terms(text, language))
-        return [Place(number, 0, len(text), language, line, above=above, around=line)]
+        return [Place(number, 0, len(text), language, line, above=above, around=line, document=document)]
     spans = [(start, end) for start, end in sentence_spans(text) if _is_quotable(text[start:end], passage.title)]
     each = [frozenset(terms(text[start:end], language)) for start, end in spans]
     next_to = [frozenset[str](), *each, frozenset[str]()]
     around = frozenset[str]().union(*each)
     return [
-        Place(number, *span, language, each[i], next_to[i], next_to[i + 2], above, around)
+        Place(number, *span, language, each[i], next_to[i], next_to[i + 2], above, around, document)
         for i, span in enumerate(spans)
     ]
 
 
+def _known_of(passage: Passage) -> str:
+    """Who wrote the document, when, and what the initials of its title are: a question may name it so."""
+    authors = passage.metadata.get("authors") or ()
+    names = [*authors] if isinstance(authors, Sequence) and not isinstance(authors, str) else [authors]
+    acronym = "".join(word[0] for word in WORD.findall(passage.title) if word[0].isupper())
+    return " ".join(map(str, [*names, passage.metadata.get("year", ""), acronym, acronym[1:]]))
+
+
 def _is_quotable(sentence: str, title: str) -> bool:
-    """Neither a label nor, on a title page, the title with what surrounds it: that has the words and no answer."""
+    """Neither a label, nor an entry of a bibliography, a running line or a line of addresses, nor, on a title page, the
+    title with what surrounds it: these have the words and no answer."""
     is_title = sentence.startswith(title) and len(title) > TITLE_SHARE * len(sentence)
-    return len(sentence) <= LONGEST and len(WORD.findall(sentence)) >= FEWEST_WORDS and not is_title
+    if is_title or BIBLIOGRAPHY.search(sentence):
+        return False
+    return len(sentence) <= LONGEST and len(WORD.findall(sentence)) >= FEWEST_WORDS
 
 
 def _named(
@@ -200,7 +235,7 @@ def _named(
     wanted: Collection[str],
 ) -> list[Place]:
     """The references of the works that are meant, if they know what is wanted of them."""
-    about = " ".join(word for word in WORD.findall(question.query) if word.lower() not in ABOUT_WORKS)
+    about = " ".join(word for word in WORD.findall(question.query) if _tells(word))
     sought = Sought.of(about, places)
     found: list[tuple[float, Place]] = []
     for place in references if sought.forms else ():
@@ -217,10 +252,17 @@ def _named(
     return alike[:MOST_REFERENCES]
 
 
+def _tells(word: str) -> bool:
+    """Whether a word says which work is meant: « who r the authors » does not mean R."""
+    return word.lower() not in ABOUT_WORKS and (len(word) > 1 or word.isupper())
+
+
 def _ranked(question: Question, passages: Sequence[Passage], places: Sequence[Place]) -> list[Quote]:
     """Best first, each text once: a follow-up by what it asks, not by what it is about, unless it says nothing."""
-    text = question.text if content_words(question.text) else question.query
-    sought, whole = Sought.of(text, places), Sought.of(question.query, places)
+    text = plain(question.text)
+    text = text if content_words(text) else question.query
+    proper = proper_names(passages)
+    sought, whole = Sought.of(text, places, proper), Sought.of(question.query, places, proper)
     subject = whole.without(sought)
     top = max((passage.score for passage in passages), default=0) or 1
     quotes: dict[str, Quote] = {}
@@ -234,7 +276,7 @@ def _ranked(question: Question, passages: Sequence[Passage], places: Sequence[Pl
         near = passage.chunk.text[max(0, place.start - NEAR) : place.end + NEAR]
         score = overlap + PASSAGE_WEIGHT * passage.score / top + CUE_WEIGHT * (_fits(text, line) is True)
         score += SURE_CUE_WEIGHT * (_counts(line, place, sought) or _defines(text, line, place, sought))
-        stands = whole.stands_together(place, fits=_fits(question.query, near), subject=subject)
+        stands = whole.stands_together(place, _fits(question.query, near), measured(question.query, near), subject)
         quotes[line] = Quote(place, line, score, stands, passage.closeness)
     return sorted(quotes.values(), key=lambda quote: -quote.score)
 

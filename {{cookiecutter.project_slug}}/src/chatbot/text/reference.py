@@ -25,8 +25,12 @@ WORK = (
 )
 ASKED: dict[Part, re.Pattern[str]] = {
     "authors": re.compile(
-        r"\bwho(m)?\b.{0,40}\b(wrote|written|writ(es?|ing)|authored|(co-?)?authors?|signed|published)\b|\bauthors?\b"
-        r"|\bqui\b.{0,40}\b(écri(t|te|ts|tes|re|vit)|rédigé\w*|publié\w*|signé\w*)\b|\b(co)?aut(eu|ri)(r|re|ce)s?\b"
+        r"\bwho(m)?\b.{0,40}\b(wrote|written|writ(es?|ing)|authored|(co-?)?authors?|signed|published)\b"
+        r"|\bwho(m)? (defended|gave)\b|\b(?<!do the )(?<!did the )(?<!have the )authors?\b(?! (have|has|had|say|said"
+        r"|think|find|found|use|used|propose|suggest|show|argue|conclude|recommend)\b)"
+        r"|\bqui\b.{0,40}\b(écri(t|te|ts|tes|re|vit)|rédigé\w*|publié\w*|signé\w*)\b|\bqui a (soutenu|défendu|donné)\b"
+        r"|\b(?<!ont les )(?<!font les )(co)?aut(eu|ri)(r|re|ce)s?\b(?! (ont|disent|pensent|trouvent|utilisent"
+        r"|proposent|montrent|concluent|recommandent)\b)"
         r"|\bde qui (est|sont)\b|\b(gave|held) the (lecture|course|talk)\b",
         re.IGNORECASE,
     ),
@@ -51,7 +55,12 @@ ASKED: dict[Part, re.Pattern[str]] = {
         r"|\b"
         + WORK
         + r"\b.{0,20}\b(by|written by|of)\b|\b(qu['’]|que |quel(le)?s? |qu['’]est-ce qu).*\bécri(t|te|ts|tes|re)\b"
-        r"|\bquel(le)?s? " + WORK + r"\b.{0,40}\b(d[e'’]|écrit|publié)|\btitles?\b|\btitres?\b",
+        r"|\bquel(le)?s? " + WORK + r"\b.{0,40}\b(d[e'’]|écrit|publié)|\btitles?\b|\btitres?\b"
+        r"|\b(what|which) (is|was|are|were)\b.{0,60}\babout\W*$"
+        r"|\b(did|does|has|have)\b.{0,60}\b(write|written|publish(ed)?)\b"
+        r"|\b(sur quoi|de quoi)\b.{0,20}\b(porte|parle|traite|écri\w+)\b"
+        r"|\b(a|ont)-t-(il|elle|ils|elles) (écrit|publié)\b"
+        r"|\b(list|listez?|donnez|énumère[zr]?)\b.{0,20}\b(publications|papers|articles|works|travaux)\b",
         re.IGNORECASE,
     ),
 }
@@ -63,7 +72,7 @@ ABOUT_WORKS = frozenset(
     appear appeared journal review year date doi defended released title called come came out
     thèse thèses livre ouvrage chapitre rapport étude travaux mémoire texte écrit écrite écrits écrites écrire rédigé
     auteur auteurs autrice auteure coauteurs publié publiée publiés paru parue parution revue année soutenue soutenu
-    soutenance titre intitulé sorti gave held
+    soutenance titre intitulé sorti gave held defended défendu list about porte parle traite sujet
     """.split()  # noqa: SIM905, as the lists of analyse.py
 )
 """Words that say that a work is meant, not which."""
