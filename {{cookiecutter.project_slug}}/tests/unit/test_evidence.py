@@ -3,7 +3,7 @@
 import pytest
 
 from chatbot.answering.quotes import answer
-from chatbot.domain import Chunk, Passage, Question
+from chatbot.domain import Chunk, Language, Passage, Question
 
 TEXT = (
     "Tidewatch is a program for harbours. It was conceived in Brest in 2014. Its web page takes 150 users at once."
@@ -53,7 +53,7 @@ def test_a_known_thing_is_no_answer_to_what_is_not_said_of_it(question: str) -> 
     ],
 )
 def test_what_is_said_is_quoted(question: str, right: str) -> None:
-    language = "fr" if question.startswith("Combien") else "en"
+    language: Language = "fr" if question.startswith("Combien") else "en"
     assert right in " ".join(answer(Question(question, language), PASSAGES))
 
 
@@ -109,7 +109,7 @@ def test_a_question_may_name_the_authors() -> None:
     ],
 )
 def test_a_price_has_a_currency_and_an_age_has_years(question: str, text: str) -> None:
-    language = "fr" if question.startswith("Quel") else "en"
+    language: Language = "fr" if question.startswith("Quel") else "en"
     assert answer(Question(question, language), [passage(text, "Tidewatch", language)]) == []
 
 
