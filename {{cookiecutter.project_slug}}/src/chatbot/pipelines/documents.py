@@ -44,7 +44,7 @@ async def ingest(
 
 @asynccontextmanager
 async def _working(services: Services) -> AsyncIterator[None]:
-    """Do a worker's part, and a scheduler's: what is to be tried again has to be sent again."""
+    """Do a worker's part, and a scheduler's: what is to be tried again, or a dead worker had, is sent again."""
     stop = asyncio.Event()
     tasks = [asyncio.create_task(worker.work(services, stop)), asyncio.create_task(_sending(services, stop))]
     try:
@@ -57,6 +57,7 @@ async def _working(services: Services) -> AsyncIterator[None]:
 async def _sending(services: Services, stop: asyncio.Event) -> None:
     while not stop.is_set():
         with suppress(Unavailable):
+            await services.jobs.recover_abandoned()
             await dispatch(services.jobs, services.queue)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SENT_EVERY)
