@@ -45,9 +45,13 @@ class Lance:
                     pa.field("tokens", pa.list_(pa.string())),
                 ]
             )
-            table = await self._table(database, index) or await database.create_table(
-                index, schema=schema, exist_ok=True
-            )
+            table = await self._table(database, index)
+            try:
+                table = table or await database.create_table(index, schema=schema, exist_ok=True)
+            except RuntimeError:
+                table = await self._table(database, index)
+                if table is None:  # else somebody was faster
+                    raise
             width = (await table.schema()).field("vector").type.list_size
         if width != dimension:
             raise InvalidConfiguration(f"The index {index} holds vectors of {width} numbers, not {dimension}")

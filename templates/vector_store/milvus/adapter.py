@@ -148,7 +148,7 @@ class Milvus:
 def _create(client: Any, name: str, dimension: int) -> int:
     """Make the collection if it is not there; the dimension that it has."""
     if not client.has_collection(name, timeout=TIMEOUT):
-        from pymilvus import DataType
+        from pymilvus import DataType, MilvusException
 
         schema = client.create_schema()
         schema.add_field("chunk_id", DataType.VARCHAR, is_primary=True, max_length=LONGEST_ID)
@@ -157,7 +157,12 @@ def _create(client: Any, name: str, dimension: int) -> int:
         schema.add_field("metadata", DataType.JSON)
         graph = client.prepare_index_params()
         graph.add_index("vector", index_type="HNSW", metric_type="COSINE", params={"M": 16, "efConstruction": 200})
-        client.create_collection(name, schema=schema, index_params=graph, consistency_level="Strong", timeout=TIMEOUT)
+        asked = {"schema": schema, "index_params": graph, "consistency_level": "Strong"}
+        try:
+            client.create_collection(name, **asked, timeout=TIMEOUT)
+        except MilvusException:
+            if not client.has_collection(name, timeout=TIMEOUT):  # else somebody was faster
+                raise
     fields = client.describe_collection(name, timeout=TIMEOUT)["fields"]
     return next(int(field["params"]["dim"]) for field in fields if field["name"] == "vector")
 

@@ -28,6 +28,8 @@ EF = 400
 """Candidates kept on the way through the graph: it finds nearly all of the ten nearest even without any structure."""
 INDEXED = ("tokens", "document_id")
 """Fields of the payload that filters use."""
+CONFLICT = 409
+"""HTTP's status for a collection that is there already."""
 
 
 def connect(url: str) -> Qdrant:
@@ -41,10 +43,15 @@ class Qdrant:
 
     async def create(self, index: str, dimension: int) -> None:
         models = (await _sdk()).models
+        errors = importlib.import_module("qdrant_client.http.exceptions")
         async with self._client() as client:
             if not await client.collection_exists(index):
                 vectors = models.VectorParams(size=dimension, distance=models.Distance.COSINE)
-                await client.create_collection(index, vectors_config=vectors)
+                try:
+                    await client.create_collection(index, vectors_config=vectors)
+                except errors.UnexpectedResponse as error:
+                    if error.status_code != CONFLICT:  # somebody else was faster
+                        raise
                 for field in INDEXED:
                     await client.create_payload_index(index, field, models.PayloadSchemaType.KEYWORD, wait=True)
             width = (await client.get_collection(index)).config.params.vectors.size

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import random
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from chatbot.chosen import vector_store
 from chatbot.domain import InvalidConfiguration, Point
 from chatbot.ports import VectorStore
+from chatbot.settings import Settings
 from tests.conftest import DIMENSION, started
 
 
@@ -107,6 +111,19 @@ async def test_create_again_changes_nothing_but_refuses_another_dimension(vector
     assert await vectors.count(index) == 1
     with pytest.raises(InvalidConfiguration, match=f"{DIMENSION}.*{DIMENSION + 1}"):
         await vectors.create(index, DIMENSION + 1)
+
+
+async def test_many_may_create_an_index_at_once(vectors: VectorStore, settings: Settings) -> None:
+    """As workers do that start together on an empty store."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    others = vector_store.connect(os.environ.get("VECTOR_DB_URL") or settings.vector_db_url.get_secret_value())
+    try:
+        await asyncio.gather(*(store.create(name, DIMENSION) for store in [vectors, others] * 4))
+        await asyncio.gather(vectors.upsert(name, [point("a", 1.0)]), others.upsert(name, [point("b", 1.0)]))
+        assert await vectors.count(name) == 2
+    finally:
+        await vectors.drop(name)
+        await others.close()
 
 
 async def test_drop(vectors: VectorStore) -> None:
