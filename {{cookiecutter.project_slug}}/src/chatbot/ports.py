@@ -28,7 +28,7 @@ class VectorStore(Protocol):
     """
 
     async def create(self, index: str, dimension: int) -> None:
-        """Make the index if it is not there, however many do so at once. InvalidConfiguration: its dimension differs."""
+        """Make the index if it is not there; many may at once. InvalidConfiguration if its dimension differs."""
 
     async def upsert(self, index: str, points: Sequence[Point]) -> None:
         """Insert or replace by id; findable when this returns."""
