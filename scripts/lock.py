@@ -36,9 +36,11 @@ FACTORS = tuple(catalogue.FOLDERS)
 PYTHON = "3.11"
 OVERRIDES = (
     "onnxruntime>=1.27,<2; sys_platform == 'linux' or (sys_platform == 'darwin' and platform_machine == 'arm64')",
+    "pytrec-eval-terrier>=0.5.11,<0.6; platform_machine != 'aarch64'",
 )
 """What is asked of a package whoever asks for it. Chroma's client wants ONNX Runtime everywhere, for an embedder that
-the chatbot does not use; there is no wheel of it for Macs with Intel processors, where every project would fail."""
+the chatbot does not use; there is no wheel of it for Macs with Intel processors, where every project would fail. What
+computes the figures of ir-measures has no wheel for Linux on arm64: `run benchmark` says so there."""
 
 
 def parts() -> dict[str, list[str]]:

@@ -58,3 +58,8 @@ def test_arrows_go_one_way() -> None:
 def test_an_arrow_that_is_turned_round_is_found() -> None:
     text = "def late():\n    from chatbot.web.app import create_app\n"
     assert against_the_arrow(SOURCE / "storage" / "jobs.py", text) == ["storage/jobs.py imports web"]
+
+
+def test_the_names_of_genai_conventions_stand_in_one_module() -> None:
+    naming = [path for path in SOURCE.rglob("*.py") if '"gen_ai.' in path.read_text("utf-8")]
+    assert naming == [SOURCE / "observability" / "gen_ai.py"]

@@ -401,9 +401,10 @@ async def test_a_job_that_later_ones_overtook_by_far_was_lost(jobs: Jobs, databa
 
 def running(jobs: Jobs, broker: Queue, act: Callable[[int], Awaitable[None]]) -> Any:
     """What worker and scheduler need of the services."""
-    settings = SimpleNamespace(worker_concurrency=2, conversation_retention_days=0)
+    never = {"conversation_retention_days": 0, "record_retention_days": 0, "backup_days": 1}
+    settings = SimpleNamespace(worker_concurrency=2, schedules="", **never)
 
-    async def nothing() -> int:
+    async def nothing(*_: object) -> int:
         return 0
 
     others = {"personal": SimpleNamespace(forget=nothing), "limits": SimpleNamespace(forget_old=nothing)}

@@ -243,9 +243,3 @@ def test_a_collector_that_is_down_does_not_keep_the_process(caplog: pytest.LogCa
     assert time.monotonic() - started < traces.PATIENCE + 1
     assert caplog.records
     assert CANARY not in caplog.text
-
-
-def test_the_conventions_names_stand_in_one_module() -> None:
-    package = home() / "src/chatbot"
-    naming = [each for each in package.rglob("*.py") if '"gen_ai.' in each.read_text("utf-8")]
-    assert naming == [package / "observability/gen_ai.py"]

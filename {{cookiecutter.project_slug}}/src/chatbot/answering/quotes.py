@@ -162,8 +162,12 @@ def choose(found: Found, closeness: Mapping[str, float]) -> Sequence[Place]:
     found_evidence = evidence(quote.evidence, quote.closeness, closeness.get(quote.text, quote.closeness))
     if found_evidence < ENOUGH:
         return []
-    most, kept = (SENTENCES_SURE, KEPT_SURE) if found_evidence >= PLENTY else (SENTENCES_UNSURE, KEPT_UNSURE)
-    return _with_neighbour([each.place for score, each in scored[:most] if score >= best - kept], found)
+    is_sure = found_evidence >= PLENTY
+    most, kept = (SENTENCES_SURE, KEPT_SURE) if is_sure else (SENTENCES_UNSURE, KEPT_UNSURE)
+    chosen = [each.place for score, each in scored[:most] if score >= best - kept]
+    if is_sure:  # the same said once more in another language helps nobody
+        chosen = [place for place in chosen if place.language == quote.place.language]
+    return _with_neighbour(chosen, found)
 
 
 def _with_neighbour(chosen: list[Place], found: Found) -> list[Place]:

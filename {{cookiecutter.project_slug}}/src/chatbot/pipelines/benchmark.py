@@ -20,6 +20,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,6 +148,8 @@ def scores(
         raise InvalidConfiguration(
             f"`run benchmark` needs {error.name}: use the image's target `pipelines`, or install the extra `benchmark`."
         ) from None
+    if find_spec("pytrec_eval") is None:  # what computes them for ir-measures
+        raise InvalidConfiguration("`run benchmark` needs pytrec-eval-terrier, which Linux on arm64 has no package of.")
     measures = [ir_measures.parse_measure(name) for name in MEASURES]
     runs = {query: {document: -rank for rank, document in enumerate(found)} for query, found in rankings.items()}
     by_query: dict[str, dict[str, float]] = {query: dict.fromkeys(MEASURES, 0.0) for query in relevant}
