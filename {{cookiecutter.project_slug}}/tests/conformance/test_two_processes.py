@@ -27,8 +27,8 @@ from tests.unit.test_web_api import events_of
 pytestmark = pytest.mark.slow
 
 ASK = {"question": "Who pays the carbon tax?", "stream": True}
-PIECES = ["Sweden introduced a carbon tax [1]. "] * 30
-"""What the passage supports: an answer is shown sentence by sentence."""
+PIECES = [f"Sweden introduced a {'very ' * number}early carbon tax [1]. " for number in range(30)]
+"""What the passage supports, and each said once: an answer is shown sentence by sentence."""
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ async def test_the_other_process_brings_the_rest(two: list[str], model: FakeOpen
 async def test_without_anybody_who_waits_the_model_stops_and_the_rest_is_refused(
     two: list[str], model: FakeOpenAI, database: Database
 ) -> None:
-    model.pieces = PIECES * 30
+    model.pause = 0.3
     async with httpx2.AsyncClient(timeout=60, trust_env=False) as client:
         client.cookies.set("visitor", "v" * 24)
         _, last = await broken(client, two[0], tokens=2)
@@ -114,7 +114,7 @@ async def test_an_open_answer_is_its_askers_and_not_for_ever(database: Database)
     await database.rows("UPDATE open_answers SET alive_until = now()")  # its process died
     assert not await answers.want("m1", ALICE)
     personal = Personal(database, conversations)
-    await personal.purge(30)
+    await personal.forget()
     assert await database.rows("SELECT * FROM open_answers") == []
     await answers.add("m2", ALICE)
     await conversations.keep(ALICE, "k1", message("m2"), title="Why?")
