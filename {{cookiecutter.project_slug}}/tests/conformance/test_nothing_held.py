@@ -18,6 +18,7 @@ from chatbot.bootstrap import bootstrap
 from chatbot.domain import JobRequest
 from chatbot.ingestion.rebuild import rebuild
 from chatbot.jobs.outbox import submit
+from chatbot.ports import Queue
 from chatbot.storage.documents import document_id
 from tests.unit.memory import CountingEmbedder, parse_here
 
@@ -36,8 +37,9 @@ async def nothing(*_: object) -> None: ...
 
 
 async def test_no_connection_is_held_while_another_service_is_spoken_to(
-    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    environ: dict[str, str], broker: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """`broker` is emptied at the end: nobody handles the messages that are sent here."""
     values = {name.lower(): value for name, value in environ.items()}
     services = bootstrap(settings_module.load(_env_file=None, **values), embedder=CountingEmbedder("held", 4))
     spoken = set[str]()

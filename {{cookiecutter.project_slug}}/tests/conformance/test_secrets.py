@@ -227,7 +227,7 @@ if SERVER or READS_FILES:
         loaded = settings.load(corpus="argument")
         assert (loaded.corpus, loaded.bot_name) == ("argument", "environment")
         assert (loaded.llm_api_key.get_secret_value(), loaded.llm_model) == ("dotenv", "store")
-        assert loaded.passages == 5
+        assert loaded.passages == loaded.__class__.model_fields["passages"].default
         if SERVER:
             configure({"SECRETS_DIR": str(write(tmp_path / "files", LLM_MODEL="file", LLM_API_KEY="file"))})
             loaded = settings.load()
