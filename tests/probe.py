@@ -14,8 +14,9 @@ import sys
 
 import chatbot
 
-EXTRAS = ("ir_measures", "obstore", "prefect", "scipy")
-"""What only the pipelines use, and a project's own pipeline tests try: the lock of the small image is without."""
+EXTRAS = ("httpx", "ir_measures", "obstore", "prefect", "scipy")
+"""What only the pipelines use, and a project's own tests of them try: the small image's lock is without. httpx comes
+with Prefect."""
 ALONE = (".__main__", ".pipelines.flows")
 """Modules that run when they are imported, or are imported where Prefect is only."""
 
