@@ -40,7 +40,7 @@ SERVERS = {f"services/{entry['server']}" for factor in FACTORS for entry in CATA
 
 ANSWER = re.compile(rf"cookiecutter\.({'|'.join(CONTEXT)})\b")
 """How a template names an answer."""
-BRACES = (".py", ".mako", "grafana/chatbot.json", "prefect/kubernetes-pool.json", "prometheus/alerts.yml")
+BRACES = (".py", ".mako", "grafana/chatbot.json", "kubernetes-pool.json", "prefect.yaml", "prometheus/alerts.yml")
 """Files whose own language may have {{ or {%."""
 
 
