@@ -14,6 +14,7 @@ from chatbot.chosen import vector_store
 from chatbot.domain import ChatbotError, InvalidConfiguration, Unavailable, UnreadableDocument
 from chatbot.storage import database as module
 from chatbot.storage.database import Database
+from tests.conftest import SERVICES
 from tests.processes import NOWHERE
 from tests.proxy import Proxy
 
@@ -157,7 +158,7 @@ def test_blanks_around_a_value_are_not_part_of_it(around: str) -> None:
     assert settings.load(**attached).database_url.get_secret_value() == url
 
 
-if "postgresql" in settings.url_schemes()["vector_db_url"]:
+if SERVICES["choices"]["vector_db"] == "pgvector":
 
     async def test_pgvector_in_a_schema_that_is_not_looked_in_is_told_with_the_way_out(database: Database) -> None:
         """As hosts of databases set it up: the extension was there, and none of its types."""
