@@ -119,3 +119,9 @@ def test_what_is_asked_for_may_stand_in_the_next_sentence() -> None:
     text = "The approach loads energy pathways into a model of many sectors. The method is applied to Argentina."
     asked = Question("To which country was the approach of loading energy pathways into a model applied?", "en")
     assert "Argentina" in " ".join(answer(asked, [passage(text, "Pathways")]))
+
+
+def test_what_is_said_in_the_questions_language_is_not_said_once_more_in_another() -> None:
+    french = passage("La page web de Tidewatch accepte 150 users à la fois.", "Marée", "fr")
+    asked = Question("How many users does the Tidewatch web page take at once?", "en")
+    assert answer(asked, [PASSAGES[0], french]) == ["“Its web page takes 150 users at once.” [1]"]

@@ -127,6 +127,8 @@ class Found:
     quotes: Sequence[Quote]
     fitting: Collection[Place] = ()
     """The places that hold the kind of thing that is asked for: a number, a date, a name."""
+    language: Language | None = None
+    """The answer's."""
 
 
 def answer(question: Question, passages: Sequence[Passage]) -> list[str]:
@@ -144,7 +146,7 @@ def find(question: Question, passages: Sequence[Passage]) -> Found:
     places = [place for place in every if place not in references]
     texts = {place: passages[place.passage].chunk.text[place.start : place.end] for place in places}
     fitting = {place for place, text in texts.items() if _fits(question.query, text)}
-    return Found(every, named, [] if named else _ranked(question, passages, places), fitting)
+    return Found(every, named, [] if named else _ranked(question, passages, places), fitting, question.language)
 
 
 def choose(found: Found, closeness: Mapping[str, float]) -> Sequence[Place]:
@@ -165,8 +167,8 @@ def choose(found: Found, closeness: Mapping[str, float]) -> Sequence[Place]:
     is_sure = found_evidence >= PLENTY
     most, kept = (SENTENCES_SURE, KEPT_SURE) if is_sure else (SENTENCES_UNSURE, KEPT_UNSURE)
     chosen = [each.place for score, each in scored[:most] if score >= best - kept]
-    if is_sure:  # the same said once more in another language helps nobody
-        chosen = [place for place in chosen if place.language == quote.place.language]
+    if is_sure and quote.place.language == found.language:  # said once more in another language it helps nobody
+        chosen = [place for place in chosen if place.language == found.language]
     return _with_neighbour(chosen, found)
 
 
