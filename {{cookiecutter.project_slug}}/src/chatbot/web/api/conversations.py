@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from chatbot.domain import Feedback, Language
+from chatbot.domain import Conversation, Feedback, Language
 from chatbot.web import problems
 from chatbot.web.api import export
 from chatbot.web.api.addresses import shared
@@ -63,10 +63,7 @@ async def list_conversations(
 )
 async def get_conversation(id: IdParam, services: ServicesParam, caller: CallerParam) -> WholeConversation:
     """Its questions and answers in order, with the citations as they were given."""
-    found = await services.conversations.get(id, caller.id)
-    if found is None:
-        raise HTTPException(404, ABSENT)
-    return WholeConversation.of(found)
+    return WholeConversation.of(await _existing(services, id, caller))
 
 
 @router.delete(
@@ -100,9 +97,7 @@ async def export_conversation(
     id: IdParam, request: Request, services: ServicesParam, caller: CallerParam, language: Language = "en"
 ) -> Response:
     """As Markdown: questions, answers, and below each the sources it cites, with their addresses."""
-    found = await services.conversations.get(id, caller.id)
-    if found is None:
-        raise HTTPException(404, ABSENT)
+    found = await _existing(services, id, caller)
     text = export.markdown(found, origin(request, services.settings.trusted_proxies), language)
     headers = {"Content-Disposition": 'attachment; filename="conversation.md"'}
     return Response(text, media_type="text/markdown", headers=headers)
@@ -157,3 +152,11 @@ async def give_feedback(body: FeedbackRequest, services: ServicesParam, caller: 
         raise HTTPException(404, "There is no answer of this id.")
     metrics.FEEDBACK.labels(body.rating).inc()
     return FeedbackView(rating=body.rating, comment=body.comment)
+
+
+async def _existing(services: ServicesParam, id: str, caller: CallerParam) -> Conversation:
+    """The caller's conversation; 404 when there is none."""
+    found = await services.conversations.get(id, caller.id)
+    if found is None:
+        raise HTTPException(404, ABSENT)
+    return found
