@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import conftest
 import matrix
 import own_tests
 import pytest
+from conftest import ROOT, clean_environment
 
 HOW = "redis-server is not installed: install it (Debian, Ubuntu: apt install redis-server), or set QUEUE_URL."
 PASSED = f"""
@@ -120,3 +124,25 @@ def test_the_end_of_a_run_names_what_was_missing_and_loudly_what_took_two_attemp
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["missing"] == {HOW: 6}
     assert [each["project"] for each in run["repeated"]] == ["pgvector-postgres-env", "qdrant-nats-files"]
+
+
+GROUPED = """
+import os
+import pytest
+
+@pytest.mark.xdist_group("one")
+@pytest.mark.parametrize("number", range(8))
+def test_it(number):
+    print("in", os.environ["PYTEST_XDIST_WORKER"])
+"""
+
+
+def test_tests_of_one_group_run_in_one_process(tmp_path):
+    """With pytest 9.2, pytest-xdist 3.8 leaves the groups out without a word; each process then bakes what another has
+    baked, and two of them write to one folder."""
+    (tmp_path / "test_grouped.py").write_text(GROUPED, "utf-8")
+    (options,) = re.findall(r"-m pytest (.*) \$\(TESTS\)", (ROOT / "Makefile").read_text("utf-8"))
+    command = [sys.executable, "-m", "pytest", "-rP", "--rootdir", tmp_path, *options.split(), tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=clean_environment())
+    found = re.findall(r"^in (gw\d)$", done.stdout, re.M)
+    assert (len(found), len(set(found))) == (8, 1), done.stdout

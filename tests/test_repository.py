@@ -95,6 +95,7 @@ def test_a_release_has_the_notes_of_its_version_and_no_other_tag_is_one():
             release_notes.notes(tag)
 
 
+@pytest.mark.xdist_group("publish")  # as test_site.py: both build in build/
 def test_the_bill_of_materials_names_every_package_of_every_choice():
     passes("make", "sbom")
     bill = json.loads((ROOT / "build" / "sbom.cdx.json").read_text("utf-8"))

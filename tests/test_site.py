@@ -11,6 +11,8 @@ import pytest
 from conftest import CONTEXT, FACTORS, ROOT, clean_environment
 
 HTML = ROOT / "build" / "site" / "html"
+pytestmark = pytest.mark.xdist_group("publish")
+"""One process builds: build/ is one folder, and its environment is made at the first need."""
 
 
 @pytest.fixture(scope="module")
