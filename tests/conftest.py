@@ -80,7 +80,7 @@ class BakedProject:
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project as its new owner would; a failure shows all that it printed."""
         env = {**clean_environment(), **environment}
-        done = subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True, timeout=1500)
+        done = subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True, timeout=3000)
         if done.returncode:
             raise AssertionError(f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done

@@ -103,7 +103,7 @@ class Page(html.parser.HTMLParser):
         self.text += data
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def rendered():
     """The files that hold answers, as cookiecutter renders them: `{path: text}`."""
     environment = create_env_with_context({"cookiecutter": CONTEXT})

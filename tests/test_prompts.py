@@ -60,6 +60,9 @@ def converse(command: list[str], typed: list[str], folder: Path) -> tuple[int, s
     return code, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")
 
 
+one_conversation = pytest.mark.xdist_group("conversation")
+
+
 @pytest.fixture(scope="module")
 def conversation(tmp_path_factory):
     folder = tmp_path_factory.mktemp("conversation")
@@ -68,6 +71,7 @@ def conversation(tmp_path_factory):
     return folder, shown
 
 
+@one_conversation
 def test_the_questions_are_asked_in_their_order_with_their_defaults(conversation):
     _, shown = conversation
     labels = [label if isinstance(label, str) else label["__prompt__"] for label in CONTEXT["__prompts__"].values()]
@@ -77,11 +81,13 @@ def test_the_questions_are_asked_in_their_order_with_their_defaults(conversation
     assert "(harbour-office): " in shown, "the slug follows from the name"
 
 
+@one_conversation
 def test_a_wrong_choice_is_asked_again(conversation):
     _, shown = conversation
     assert shown.count("Please select one of the available options") == 2
 
 
+@one_conversation
 def test_the_answers_are_in_the_project(conversation):
     folder, _ = conversation
     project = folder / "harbour-office"
@@ -92,6 +98,7 @@ def test_the_answers_are_in_the_project(conversation):
     assert (project / "README.md").read_text("utf-8").startswith("# Harbour Office")
 
 
+@one_conversation
 def test_the_page_shows_this_conversation(conversation):
     _, shown = conversation
     text = "\n".join(line.rstrip() for line in f"$ cookiecutter gh:org/template\n{shown}".splitlines()) + "\n"

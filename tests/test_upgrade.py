@@ -53,7 +53,7 @@ def release(template: Path, version: str) -> None:
     git(template, "tag", version)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def template(tmp_path_factory):
     """The address of a template with the versions current, 9.0.0 and 9.1.0."""
     folder = tmp_path_factory.mktemp("template") / "template"

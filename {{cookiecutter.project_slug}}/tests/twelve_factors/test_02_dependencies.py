@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from chatbot.settings import home
+from tests.sources import parsed
 
 NAMESPACE = "google"
 PROJECT = tomllib.loads((home() / "pyproject.toml").read_text())
@@ -27,7 +28,8 @@ def canonical(name: str) -> str:
 @functools.cache
 def imported(file: Path) -> frozenset[str]:
     """The top-level modules that a file imports when it runs, at its top or inside its functions."""
-    return frozenset(_top_level(name.split(".")) for name in _imports(parsed(file)))
+    by_name = "import_module" in file.read_text("utf-8")
+    return frozenset(_top_level(name.split(".")) for name in _imports(parsed(file), by_name))
 
 
 def _top_level(parts: Sequence[str]) -> str:
@@ -35,12 +37,8 @@ def _top_level(parts: Sequence[str]) -> str:
     return ".".join(parts[:2] if parts[0] == NAMESPACE else parts[:1])
 
 
-@functools.cache
-def parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_text())
-
-
-def _imports(tree: ast.Module) -> Iterator[str]:
+def _imports(tree: ast.Module, by_name: bool) -> Iterator[str]:
+    """What it imports; with `by_name` also what it hands to `import_module`, for which expressions are looked into."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -53,7 +51,7 @@ def _imports(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.Call) and "import_module" in map(_last_name, [node.func, *node.args]):
             # import_module("chromadb"), or to_thread(import_module, "chromadb")
             yield from (each.value for each in node.args if isinstance(each, ast.Constant))
-        waiting += ast.iter_child_nodes(node)
+        waiting += [child for child in ast.iter_child_nodes(node) if by_name or not isinstance(child, ast.expr)]
 
 
 def _last_name(node: ast.expr) -> str:
