@@ -6,7 +6,7 @@ is not set, the store is not asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -29,11 +29,11 @@ def sources(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSourc
     """Where the settings look after the environment, in order."""
     return (
         SecretFiles(settings_cls),
-        Store(settings_cls, "AWS Secrets Manager", Variables, fetch, "aws_secret_id", ("boto3",)),
+        Store(settings_cls, "AWS Secrets Manager", Variables, prepare, "aws_secret_id"),
     )
 
 
-def fetch(own: Variables) -> Mapping[str, Any]:
+def prepare(own: Variables) -> Callable[[], Mapping[str, Any]]:
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html"""
     import boto3
     from botocore.config import Config
@@ -47,18 +47,23 @@ def fetch(own: Variables) -> Mapping[str, Any]:
             endpoint_url=own.aws_endpoint_url or None,
             config=once,
         )
-        secret = client.get_secret_value(SecretId=own.aws_secret_id)
-    except NoCredentialsError:
-        raise SettingsError("AWS Secrets Manager: the SDK finds no credentials") from None
     except NoRegionError:
         raise SettingsError("AWS Secrets Manager: set AWS_REGION") from None
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code == "ResourceNotFoundException":
-            problem = "has no such secret: check AWS_SECRET_ID and AWS_REGION"
-        else:
-            problem = f"refuses with {code}: check the credentials and that they may call GetSecretValue"
-        raise SettingsError(f"AWS Secrets Manager {problem}") from None
-    except BotoCoreError:
-        raise SettingsError("AWS Secrets Manager does not answer: check AWS_REGION and AWS_ENDPOINT_URL") from None
-    return parsed(secret.get("SecretString", ""), "AWS_SECRET_ID")
+
+    def fetch() -> Mapping[str, Any]:
+        try:
+            secret = client.get_secret_value(SecretId=own.aws_secret_id)
+        except NoCredentialsError:
+            raise SettingsError("AWS Secrets Manager: the SDK finds no credentials") from None
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            if code == "ResourceNotFoundException":
+                problem = "has no such secret: check AWS_SECRET_ID and AWS_REGION"
+            else:
+                problem = f"refuses with {code}: check the credentials and that they may call GetSecretValue"
+            raise SettingsError(f"AWS Secrets Manager {problem}") from None
+        except BotoCoreError:
+            raise SettingsError("AWS Secrets Manager does not answer: check AWS_REGION and AWS_ENDPOINT_URL") from None
+        return parsed(secret.get("SecretString", ""), "AWS_SECRET_ID")
+
+    return fetch

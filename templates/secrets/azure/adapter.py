@@ -6,7 +6,7 @@ DefaultAzureCredential. While AZURE_KEY_VAULT_URL is not set, the store is not a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -26,41 +26,38 @@ def sources(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSourc
     """Where the settings look after the environment, in order."""
     return (
         SecretFiles(settings_cls),
-        Store(
-            settings_cls,
-            "Azure Key Vault",
-            Variables,
-            fetch,
-            "azure_key_vault_url",
-            ("azure.identity", "azure.keyvault.secrets"),
-        ),
+        Store(settings_cls, "Azure Key Vault", Variables, prepare, "azure_key_vault_url"),
     )
 
 
-def fetch(own: Variables) -> Mapping[str, Any]:
+def prepare(own: Variables) -> Callable[[], Mapping[str, Any]]:
     """https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret"""
     from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
     from azure.identity import DefaultAzureCredential
     from azure.keyvault.secrets import SecretClient
 
     once = {"retry_total": 0, "connection_timeout": DEADLINE, "read_timeout": DEADLINE}
-    try:
-        with (
-            DefaultAzureCredential(exclude_interactive_browser_credential=True, **once) as credential,
-            SecretClient(
-                own.azure_key_vault_url,
-                credential,
-                **once,
-            ) as client,
-        ):
-            secret = client.get_secret(own.azure_secret_name)
-    except ResourceNotFoundError:
-        raise SettingsError("Azure Key Vault has no such secret: check AZURE_SECRET_NAME") from None
-    except ClientAuthenticationError:
-        raise SettingsError("Azure Key Vault: no usable default credentials are found") from None
-    except HttpResponseError as error:
-        problem = f"answers {error.status_code}: check that the identity may get secrets (Key Vault Secrets User)"
-        raise SettingsError(f"Azure Key Vault {problem}") from None
-    except (AzureError, ValueError, OSError):
-        raise SettingsError("Azure Key Vault does not answer: check AZURE_KEY_VAULT_URL") from None
-    return parsed(secret.value or "", "AZURE_SECRET_NAME")
+
+    def fetch() -> Mapping[str, Any]:
+        try:
+            with (
+                DefaultAzureCredential(exclude_interactive_browser_credential=True, **once) as credential,
+                SecretClient(
+                    own.azure_key_vault_url,
+                    credential,
+                    **once,
+                ) as client,
+            ):
+                secret = client.get_secret(own.azure_secret_name)
+        except ResourceNotFoundError:
+            raise SettingsError("Azure Key Vault has no such secret: check AZURE_SECRET_NAME") from None
+        except ClientAuthenticationError:
+            raise SettingsError("Azure Key Vault: no usable default credentials are found") from None
+        except HttpResponseError as error:
+            problem = f"answers {error.status_code}: check that the identity may get secrets (Key Vault Secrets User)"
+            raise SettingsError(f"Azure Key Vault {problem}") from None
+        except (AzureError, ValueError, OSError):
+            raise SettingsError("Azure Key Vault does not answer: check AZURE_KEY_VAULT_URL") from None
+        return parsed(secret.value or "", "AZURE_SECRET_NAME")
+
+    return fetch

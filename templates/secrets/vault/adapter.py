@@ -6,7 +6,7 @@ VAULT_KUBERNETES_ROLE with the pod's service account. While VAULT_ADDR is not se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,11 @@ def sources(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSourc
     """Where the settings look after the environment, in order."""
     return (
         SecretFiles(settings_cls),
-        Store(settings_cls, "Vault", Variables, fetch, "vault_addr", ("hvac", "requests")),
+        Store(settings_cls, "Vault", Variables, prepare, "vault_addr"),
     )
 
 
-def fetch(own: Variables) -> Mapping[str, Any]:
+def prepare(own: Variables) -> Callable[[], Mapping[str, Any]]:
     """https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#read-secret-version"""
     import hvac
     import requests
@@ -50,22 +50,28 @@ def fetch(own: Variables) -> Mapping[str, Any]:
     client = hvac.Client(
         url=own.vault_addr, namespace=own.vault_namespace or None, verify=own.vault_cacert or True, timeout=DEADLINE
     )
-    try:
-        _log_in(client, own)
-        answer = client.secrets.kv.v2.read_secret_version(
-            path=own.vault_path, mount_point=own.vault_mount, raise_on_deleted_version=True
-        )
-    except hvac.exceptions.InvalidPath:
-        raise SettingsError(f"Vault has no document {at}: check VAULT_MOUNT and VAULT_PATH") from None
-    except (hvac.exceptions.Forbidden, hvac.exceptions.Unauthorized):
-        raise SettingsError(f"Vault denies reading {at}: check the token or role, and its policy") from None
-    except hvac.exceptions.InvalidRequest:
-        raise SettingsError("Vault refuses the login: check the role, its secret id and the method's mount") from None
-    except (requests.RequestException, OSError):
-        raise SettingsError("Vault does not answer: check VAULT_ADDR, VAULT_CACERT and that it runs") from None
-    except hvac.exceptions.VaultError:
-        raise SettingsError("Vault cannot serve secrets now: it may be sealed or starting") from None
-    return answer["data"]["data"]
+
+    def fetch() -> Mapping[str, Any]:
+        try:
+            _log_in(client, own)
+            answer = client.secrets.kv.v2.read_secret_version(
+                path=own.vault_path, mount_point=own.vault_mount, raise_on_deleted_version=True
+            )
+        except hvac.exceptions.InvalidPath:
+            raise SettingsError(f"Vault has no document {at}: check VAULT_MOUNT and VAULT_PATH") from None
+        except (hvac.exceptions.Forbidden, hvac.exceptions.Unauthorized):
+            raise SettingsError(f"Vault denies reading {at}: check the token or role, and its policy") from None
+        except hvac.exceptions.InvalidRequest:
+            raise SettingsError(
+                "Vault refuses the login: check the role, its secret id and the method's mount"
+            ) from None
+        except (requests.RequestException, OSError):
+            raise SettingsError("Vault does not answer: check VAULT_ADDR, VAULT_CACERT and that it runs") from None
+        except hvac.exceptions.VaultError:
+            raise SettingsError("Vault cannot serve secrets now: it may be sealed or starting") from None
+        return answer["data"]["data"]
+
+    return fetch
 
 
 def _log_in(client: Any, own: Variables) -> None:

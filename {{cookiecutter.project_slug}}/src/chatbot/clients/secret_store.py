@@ -5,10 +5,10 @@ A store's adapter says how to fetch; here is what happens when that fails: one s
 
 from __future__ import annotations
 
-import importlib
 import json
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -55,11 +55,13 @@ class NamedSecretFiles(SecretFiles):
 
 
 class Store(PydanticBaseSettingsSource, Generic[V]):
-    """Settings out of a document that `fetch` brings: variable -> value.
+    """Settings out of a document that a store keeps: variable -> value.
 
-    While the variable `address` is empty the store is not asked, and its `sdk` not imported. `fetch` gets the
-    backend's own variables, as found by the sources before this one. It raises SettingsError for what it can name;
-    any other error is told as its kind, since its text might hold a secret.
+    While the variable `address` is empty the store is not asked, and its SDK not imported. `prepare` gets the backend's
+    own variables, as found by the sources before this one, and does what asks nobody: on a busy machine an SDK's
+    imports and its client may take seconds, which are not the store's. What it returns asks, and has DEADLINE seconds
+    to bring the document. It raises SettingsError for what it can name; any other error is told as its kind, since its
+    text might hold a secret.
     """
 
     def __init__(
@@ -67,12 +69,11 @@ class Store(PydanticBaseSettingsSource, Generic[V]):
         settings_cls: type[BaseSettings],
         name: str,
         variables: type[V],
-        fetch: Callable[[V], Mapping[str, Any]],
+        prepare: Callable[[V], Callable[[], Mapping[str, Any]]],
         address: str,
-        sdk: tuple[str, ...],
     ) -> None:
         super().__init__(settings_cls)
-        self._name, self._variables, self._fetch, self._address, self._sdk = name, variables, fetch, address, sdk
+        self._name, self._variables, self._prepare, self._address = name, variables, prepare, address
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         raise NotImplementedError("a store answers for all fields at once")
@@ -85,33 +86,32 @@ class Store(PydanticBaseSettingsSource, Generic[V]):
             return {}  # the settings have the same fields, and say what is wrong with them
         if not getattr(own, self._address):
             return {}
-        for module in self._sdk:  # may take a second, which is not the store's
-            importlib.import_module(module)
-        document = {key.lower(): value for key, value in self._bounded(own).items()}
+        document = {key.lower(): value for key, value in self._asked(own).items()}
         known = self.settings_cls.model_fields.keys() - fields.keys()
         return {name: document[name] for name in known & document.keys() if document[name] not in (None, "")}
 
-    def _bounded(self, own: V) -> Mapping[str, Any]:
+    def _asked(self, own: V) -> Mapping[str, Any]:
+        try:
+            return self._bounded(self._prepare(own))
+        except SettingsError:
+            raise
+        except Exception as error:
+            raise SettingsError(f"{self._name} cannot be read: {type(error).__name__}") from None
+
+    def _bounded(self, fetch: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         """In a thread that is left behind at the deadline: SDKs try again for much longer."""
-        outcome: dict[str, Any] = {}
+        outcome: Future[Mapping[str, Any]] = Future()
 
         def ask() -> None:
             try:
-                outcome["document"] = self._fetch(own)
+                outcome.set_result(fetch())
             except BaseException as error:
-                outcome["error"] = error
+                outcome.set_exception(error)
 
-        asking = threading.Thread(target=ask, daemon=True, name=f"secrets from {self._name}")
-        asking.start()
-        asking.join(DEADLINE)
-        if not outcome:
+        threading.Thread(target=ask, daemon=True, name=f"secrets from {self._name}").start()
+        if not wait([outcome], DEADLINE).done:
             raise SettingsError(f"{self._name} did not answer within {DEADLINE:g} seconds: check that it is reachable")
-        error = outcome.get("error")
-        if isinstance(error, SettingsError):
-            raise error
-        if error is not None:
-            raise SettingsError(f"{self._name} cannot be read: {type(error).__name__}") from None
-        return outcome["document"]
+        return outcome.result()
 
 
 def parsed(text: str, name: str) -> Mapping[str, Any]:
