@@ -17,6 +17,8 @@ from chatbot.settings import Settings
 from chatbot.storage.database import Database
 from chatbot.storage.pipeline_runs import PipelineRuns
 
+pytestmark = pytest.mark.slow
+
 
 def test_ranking_is_measured_as_trec_eval_does() -> None:
     found = scores({"q": ["a", "b", "c"], "r": []}, {"q": {"c": 1, "x": 1}, "r": {"z": 1}})

@@ -18,6 +18,8 @@ from tests.conftest import SERVICES
 from tests.processes import NOWHERE
 from tests.proxy import Proxy
 
+pytestmark = pytest.mark.slow
+
 SECRET = "hunter2-canary"
 
 

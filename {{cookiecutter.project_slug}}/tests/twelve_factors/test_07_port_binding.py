@@ -14,6 +14,7 @@ from chatbot.settings import home
 from tests.processes import chatbot, environment, free_port, serving, until
 
 
+@pytest.mark.slow
 def test_two_processes_serve_on_two_ports(environ: Mapping[str, str]) -> None:
     with serving(environ) as (_, one), serving(environ) as (_, other):
         assert one.base_url != other.base_url
@@ -21,6 +22,7 @@ def test_two_processes_serve_on_two_ports(environ: Mapping[str, str]) -> None:
             until(lambda client=client: client.get("/readyz").is_success)
 
 
+@pytest.mark.slow
 def test_a_port_in_use_ends_the_process_with_an_error(environ: Mapping[str, str]) -> None:
     with serving(environ) as (_, client):
         taken = {"HOST": "127.0.0.1", "PORT": str(client.base_url.port)}
@@ -38,6 +40,7 @@ def healthy(**environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], env=environment(**environ), capture_output=True, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6: enable it, or leave HOST alone")
 def test_all_addresses_are_those_of_ipv4_too_and_the_health_check_finds_them(environ: Mapping[str, str]) -> None:
     everywhere = {"HOST": "::", "PORT": str(free_port())}
