@@ -102,6 +102,8 @@ class Progress:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         found = dict(report.user_properties)
+        if failures := found.pop("failures", "") if report.when == "call" else "":
+            self._terminal.write_line(f"\n{report.nodeid}: failed at first, and passed then\n{failures}")
         if report.when == "call" and "combination" in found:
             self.checked.append(found | {"passed": report.passed})
             name, outcome = spelled(found["combination"]), "passed" if report.passed else "FAILED"

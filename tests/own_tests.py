@@ -32,6 +32,12 @@ class OwnTests:
         return int(re.search(r"(\d+) passed", summary)[1]) + len(self.repeated)
 
     @property
+    def failures(self) -> str:
+        """What was said of those tests when they failed: the end of it, if it is long."""
+        _, _, said = self.output.partition("= FAILURES =")
+        return said.partition("= short test summary info =")[0][-8000:] if self.repeated else ""
+
+    @property
     def missing(self) -> dict[str, int]:
         """Why tests were skipped, and how many: what is not installed, with how to install it."""
         reasons: dict[str, int] = {}

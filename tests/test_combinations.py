@@ -154,7 +154,7 @@ def own_tests_pass(environment: Environment) -> dict[str, Any]:
     """How many there are, and which took two attempts. They need no program but Python and git, so none is skipped."""
     found = own_tests(environment.run, "python", "-m", "pytest", "-q", "-m", "not services and not slow", *OWN_TESTS)
     assert found.missing == {}, found.output
-    return {"tests": found.passed, "repeated": found.repeated}
+    return {"tests": found.passed, "repeated": found.repeated, "failures": found.failures}
 
 
 STEPS: list[Callable[[Environment], dict[str, Any] | None]] = [

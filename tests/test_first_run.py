@@ -49,6 +49,7 @@ def test_demo_check_and_test_pass(fresh, request, record_property):
     else:
         tests = own_tests(runs(fresh), *PYTEST, "-m", "not slow", *([] if typed else TOUCHED))
     record_property("repeated", tests.repeated)
+    record_property("failures", tests.failures)
     missing = tests.missing
     if answers == WHOLE:
         missing |= reported_documents(fresh)

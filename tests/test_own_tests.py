@@ -22,6 +22,9 @@ SKIPPED [1] tests/programs.py:31: {HOW}
 ======== 40 passed, 4 skipped, 2 warnings in 3.10s ========
 """
 FAILED = """
+======== FAILURES ========
+E   AssertionError: not within 60 s
+======== short test summary info ========
 FAILED tests/unit/test_a.py::test_b[c d] - AssertionError: not within 60 s
 ERROR tests/unit/test_e.py::test_f
 1 failed, 38 passed, 1 error in 3.10s
@@ -65,6 +68,7 @@ def test_what_failed_is_run_once_more_and_named():
     runs = Runs(FAILED, PASSED)
     found = own_tests.own_tests(runs, "make", "test", again="TESTS=--last-failed")
     assert found.repeated == ["tests/unit/test_a.py::test_b[c d]", "tests/unit/test_e.py::test_f"]
+    assert "E   AssertionError: not within 60 s" in found.failures
     assert found.passed == 40
     assert runs.commands == [("make", "test"), ("make", "test", "TESTS=--last-failed")]
 
@@ -106,7 +110,12 @@ def test_the_end_of_a_run_names_what_was_missing_and_loudly_what_took_two_attemp
     monkeypatch.setattr(conftest, "RESULTS", tmp_path)
     terminal = Terminal()
     progress = conftest.Progress(SimpleNamespace(pluginmanager=SimpleNamespace(getplugin=lambda name: terminal)))
-    found = [("repeated", ["tests/unit/test_a.py::test_b[c d]"]), ("missing", {HOW: 3}), ("conformance", [])]
+    found = [
+        ("repeated", ["tests/unit/test_a.py::test_b[c d]"]),
+        ("failures", "E   too slow"),
+        ("missing", {HOW: 3}),
+        ("conformance", []),
+    ]
     outcome = SimpleNamespace(when="call", passed=True, failed=False, skipped=False, longrepr=None)
     for name in ("pgvector-postgres-env", "qdrant-nats-files"):
         nodeid = f"tests/test_first_run.py::test_x[{name}]@run-x"
@@ -114,6 +123,7 @@ def test_the_end_of_a_run_names_what_was_missing_and_loudly_what_took_two_attemp
         progress.pytest_runtest_logreport(report)
     progress.conformance = {"queue": {"nats": [12, "real server: NATS"]}}
     progress.pytest_terminal_summary()
+    assert terminal.lines.count("E   too slow") == 2
     assert terminal.lines[-5:] == [
         "=== not installed here, so skipped",
         f"   6 tests: {HOW}",
