@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +27,7 @@ from chatbot.jobs.outbox import dispatch, submit
 from chatbot.ports import Queue
 from chatbot.storage.database import Database
 from chatbot.storage.jobs import Jobs
+from tests.proxy import Proxy
 from tests.unit.fakes import FakeReconciler
 
 INGEST = JobRequest("ingest")
@@ -210,6 +212,39 @@ async def test_an_error_does_not_end_the_signs_of_life(database: Database, monke
     assert after.updated_at is not None
     assert job.updated_at is not None
     assert after.updated_at > job.updated_at
+
+
+async def test_an_outage_of_postgresql_in_mid_job_uses_up_no_attempt(urls: dict[str, str], database: Database) -> None:
+    """It lasts for longer than a lease, and who looks for dead workers is back as soon as the worker."""
+    with Proxy(urls["DATABASE_URL"]) as proxy:
+        behind = Database(proxy.url)
+        jobs, lookers = (Jobs(behind, max_attempts=3, lease=0.6) for _ in range(2))
+        job = await begun(jobs, (await jobs.create(INGEST, "d1")).id)
+
+        async def fails(_: int) -> None:
+            proxy.refuse()
+            await asyncio.sleep(1.5)
+            raise Unavailable("PostgreSQL", "start it")
+
+        async def look() -> None:
+            while True:
+                with suppress(Unavailable):
+                    assert await lookers.recover_abandoned() == 0
+                await asyncio.sleep(0.02)
+
+        looking = asyncio.create_task(look())
+        ending = asyncio.create_task(worker._outcome(jobs, FakeIngester(fails), job))  # type: ignore[arg-type]
+        await asyncio.sleep(3)
+        assert not ending.done(), "PostgreSQL is still down"
+        proxy.restore()
+        assert await ending == "pending"
+        after = await Jobs(database, max_attempts=3).get(job.id)
+        assert not looking.done()
+        looking.cancel()
+        await behind.close()
+    assert after is not None
+    assert (after.state, after.attempts) == ("pending", 0)
+    assert "PostgreSQL" in (after.error or "")
 
 
 async def test_workers_that_die_use_up_the_attempts(jobs: Jobs, database: Database) -> None:

@@ -572,11 +572,13 @@ class MemoryJobs(Repository):
         self.tables.require(claim)
         self._set(claim.job_id, progress=max(progress, self.rows[claim.job_id].progress))
 
-    async def succeed(self, claim: Claim, note: str = "") -> None:
+    async def succeed(self, claim: Claim, note: str = "") -> str:
         await self._end(claim, state="succeeded", progress=1.0, error=None, note=note or None)
+        return "succeeded"
 
-    async def fail(self, claim: Claim, error: str) -> None:
+    async def fail(self, claim: Claim, error: str) -> str:
         await self._end(claim, state="failed", error=error)
+        return "failed"
 
     async def retry(self, claim: Claim, error: str) -> str:
         attempts = self.rows[claim.job_id].attempts

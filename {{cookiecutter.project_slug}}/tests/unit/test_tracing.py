@@ -174,7 +174,8 @@ async def test_a_job_goes_on_in_the_trace_of_its_request() -> None:
 
         lease = 60.0
 
-        async def succeed(self, claim: Claim, note: str = "") -> None: ...
+        async def succeed(self, claim: Claim, note: str = "") -> str:
+            return "succeeded"
 
     class Ingester:
         async def process(self, id: str, progress: Any, claim: Claim) -> IngestResult:

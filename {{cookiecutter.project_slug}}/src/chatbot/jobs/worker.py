@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from chatbot.ingestion.ingest import Ingester, IngestResult
     from chatbot.storage.jobs import Jobs
 
+LONGEST_PAUSE = 5.0
+"""Seconds between two looks whether PostgreSQL is there again."""
+
 log = logging.getLogger(__name__)
 
 
@@ -41,7 +46,8 @@ async def work(services: Services, stop: asyncio.Event) -> None:
 
 
 async def _handle(jobs: Jobs, ingester: Ingester, job_id: str) -> None:
-    """Do one job and record what became of it. Raises only when PostgreSQL is down: the message then comes again."""
+    """Do one job and record what became of it. Raises only when PostgreSQL is down before it begins: the message then
+    comes again."""
     job = await jobs.start(job_id)
     if job is None:
         log.info("nothing to do", extra={"job": job_id})
@@ -65,27 +71,42 @@ async def _handle(jobs: Jobs, ingester: Ingester, job_id: str) -> None:
 async def _outcome(jobs: Jobs, ingester: Ingester, job: Job) -> JobState:
     """What is recorded of this attempt. ClaimLost: nothing is."""
     try:
-        result = await attempt(jobs, job, functools.partial(_ingest, ingester, job))
-        await jobs.succeed(job.claim, str(result.reading) if result else "")
-        return "succeeded"
+        return await _recorded(await _attempted(jobs, ingester, job), job)
     except asyncio.CancelledError:
         with suppress(Unavailable):
             await asyncio.shield(jobs.release(job.claim, attempted=True))
         raise
+
+
+async def _attempted(jobs: Jobs, ingester: Ingester, job: Job) -> Callable[[], Awaitable[JobState]]:
+    """Do the work; what records how it ended."""
+    try:
+        result = await attempt(jobs, job, functools.partial(_ingest, ingester, job))
+        return functools.partial(jobs.succeed, job.claim, str(result.reading) if result else "")
     except ClaimLost:
         raise
     except UnreadableDocument as error:
-        await jobs.fail(job.claim, str(error))
-        return "failed"
+        return functools.partial(jobs.fail, job.claim, str(error))
     except (Unavailable, InvalidConfiguration) as error:
-        return await jobs.wait(job.claim, str(error))
+        return functools.partial(jobs.wait, job.claim, str(error))
     except ChatbotError as error:
-        return await jobs.retry(job.claim, str(error))
+        return functools.partial(jobs.retry, job.claim, str(error))
     except Exception as error:
         log.exception("a job raised", extra={"job": job.id})
-        return await jobs.retry(
-            job.claim, f"Unexpected error ({type(error).__name__}); see the logs under job id {job.id}."
-        )
+        sentence = f"Unexpected error ({type(error).__name__}); see the logs under job id {job.id}."
+        return functools.partial(jobs.retry, job.claim, sentence)
+
+
+async def _recorded(record: Callable[[], Awaitable[JobState]], job: Job) -> JobState:
+    """Record it, when PostgreSQL is down once it is there again: its outage is no failure of the work."""
+    for tried in itertools.count():
+        try:
+            return await record()
+        except Unavailable as error:
+            if not tried:
+                log.warning("how the job ended waits to be recorded", extra={"job": job.id, "problem": str(error)})
+            await asyncio.sleep(min(LONGEST_PAUSE, 0.5 * 1.5**tried))
+    raise AssertionError("endless")
 
 
 async def _ingest(ingester: Ingester, job: Job, progress: Progress) -> IngestResult | None:

@@ -11,13 +11,14 @@ does not know the latest one changes nothing. How jobs get to the queue: jobs/ou
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from psycopg import AsyncConnection
 
-from chatbot.domain import Claim, ClaimLost, Job, JobRequest, JobState
+from chatbot.domain import Claim, ClaimLost, Job, JobRequest, JobState, Unavailable
 from chatbot.observability.logs import request_id
 from chatbot.observability.tracing import traceparent
 from chatbot.storage.database import Database
@@ -90,11 +91,13 @@ UPDATE jobs SET state = 'pending', attempts = 0, progress = 0, error = NULL, wai
     updated_at = now()
 WHERE id = %(id)s AND state IN ('dead', 'failed') RETURNING id
 """
+# Its last line: unless it was itself kept waiting since its transaction began.
 ABANDONED = """
 UPDATE jobs SET token = NULL, due_at = now(), updated_at = now(),
     state = CASE WHEN attempts >= %(most)s THEN 'dead' ELSE 'pending' END,
     error = CASE WHEN attempts >= %(most)s THEN 'The worker died during every attempt.' ELSE error END
-WHERE state = 'running' AND updated_at < now() - %(lease)s * interval '1 second' RETURNING id
+WHERE state = 'running' AND updated_at < now() - %(lease)s * interval '1 second'
+    AND clock_timestamp() < now() + %(lease)s / 2 * interval '1 second'
 """
 # A broker gives messages in the order they came: a job is lost if one that was sent long after it has begun, or if
 # nothing is left in the broker. To have waited long means nothing: the workers may be busy.
@@ -121,6 +124,7 @@ class Jobs:
         self._max_attempts = max_attempts
         self._outage_budget = outage_budget
         self.lease = lease
+        self._unheard_until = 0.0
 
     async def create(self, request: JobRequest, document_id: str | None) -> Job:
         """A pending job, made for the request at hand; the same idempotency key returns the job that is there."""
@@ -189,13 +193,13 @@ class Jobs:
         if await self._database.row(BEAT, {**_held(claim), **values}) is None:
             raise ClaimLost
 
-    async def succeed(self, claim: Claim, note: str = "") -> None:
+    async def succeed(self, claim: Claim, note: str = "") -> JobState:
         """`note`: what whoever added the document should know of how it was read. ClaimLost."""
-        await self._end(FINISH, claim, state="succeeded", progress=1.0, error=None, note=note or None)
+        return await self._end(FINISH, claim, state="succeeded", progress=1.0, error=None, note=note or None)
 
-    async def fail(self, claim: Claim, error: str) -> None:
+    async def fail(self, claim: Claim, error: str) -> JobState:
         """The input is at fault: another attempt would not help. ClaimLost."""
-        await self._end(FINISH, claim, state="failed", progress=None, error=error, note=None)
+        return await self._end(FINISH, claim, state="failed", progress=None, error=error, note=None)
 
     async def retry(self, claim: Claim, error: str) -> JobState:
         """The work failed: pending until a random moment within 2**attempts seconds (full jitter), or dead when the
@@ -225,9 +229,24 @@ class Jobs:
         return await self._database.row(REQUEUE, {"id": id}) is not None
 
     async def recover_abandoned(self) -> int:
-        """Make jobs pending whose worker gave no sign of life for a lease, or dead if that was the last attempt."""
-        abandoned = {"lease": self.lease, "most": self._max_attempts}
-        return len(await self._database.rows(ABANDONED, abandoned))
+        """Make jobs pending whose worker gave no sign of life for a lease, or dead if that was the last attempt.
+
+        None is taken for dead before PostgreSQL has been there for a lease: nobody could give it a sign before.
+        """
+        asked = time.monotonic()
+        if asked < self._unheard_until:
+            return 0
+        try:
+            async with self._database.transaction() as connection:
+                await connection.execute("SELECT 1")
+                if time.monotonic() - asked < self.lease / 2:
+                    abandoned = {"lease": self.lease, "most": self._max_attempts}
+                    return (await connection.execute(ABANDONED, abandoned)).rowcount
+        except Unavailable:
+            self._unheard_until = time.monotonic() + self.lease
+            raise
+        self._unheard_until = time.monotonic() + self.lease
+        return 0
 
     async def recover_lost(self, empty: bool) -> int:
         """Make jobs pending that the broker lost; `empty`: it has no message left. How many."""
