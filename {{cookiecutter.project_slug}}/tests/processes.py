@@ -74,6 +74,10 @@ class Process:
     def code(self) -> int | None:
         return self._popen.poll()
 
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
     def output(self) -> list[str]:
         return self._output.read_text().splitlines()
 

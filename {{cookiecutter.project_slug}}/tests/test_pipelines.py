@@ -16,7 +16,7 @@ from chatbot.pipelines.pipeline import pipeline, run
 from chatbot.schedules import latest, problem
 from chatbot.settings import Settings, home
 from chatbot.storage.database import Database
-from chatbot.storage.pipeline_runs import PipelineRuns
+from chatbot.storage.pipeline_runs import PipelineRuns, Tick
 from chatbot.storage.tombstones import Tombstones
 from tests.processes import python
 
@@ -36,8 +36,8 @@ async def test_two_schedulers_start_each_tick_once(database: Database) -> None:
     await database.rows("TRUNCATE schedule_ticks")
     started: list[str] = []
 
-    async def start(name: str) -> Any:
-        started.append(name)
+    async def start(tick: Tick) -> Any:
+        started.append(tick.pipeline)
         return Ended()
 
     both = [Starter(PipelineRuns(database), "report=*/5 * * * *", start) for _ in range(2)]
@@ -98,6 +98,9 @@ async def test_a_pipeline_that_runs_is_not_started_again(settings: Settings, dat
         assert alone
         with pytest.raises(ChatbotError, match="running already"):
             await run(services, pipeline("purge"), {}, quiet)
+        idle = "SELECT backend_xmin FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        assert [row["backend_xmin"] for row in await database.rows(idle)] == [None], "nothing waits to be vacuumed"
+    await run(services, pipeline("purge"), {}, quiet)
     await services.aclose()
 
 

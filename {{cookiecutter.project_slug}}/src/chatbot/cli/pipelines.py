@@ -27,6 +27,11 @@ def run_pipeline(name: str, options: Mapping[str, Any], as_json: bool = False, p
     else:
         figures = asyncio.run(_run(loaded, name, options, ping))
     print_json(figures) if as_json else click.echo("\n".join([f"{name}: {_told(figures)}.", *figures.get("notes", [])]))
+    exit_if_below(figures)
+
+
+def exit_if_below(figures: Mapping[str, Any]) -> None:
+    """With code 1, when something failed: documents, or a threshold."""
     if figures.get("failed"):
         click.get_current_context().exit(1)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from chatbot.cli.corpus import ingest_corpus
-from chatbot.cli.pipelines import run_pipeline
+from chatbot.cli.pipelines import exit_if_below, run_pipeline
 from chatbot.cli.shared import as_json, exit_if_failed, print_json, through_queue, with_services
 
 
@@ -136,6 +137,22 @@ def purge(tombstones: str | None, save_tombstones: str | None, as_json: bool) ->
     """
     lines = _lines(tombstones) if tombstones else []
     run_pipeline("purge", {"tombstones": lines, "save": save_tombstones}, as_json)
+
+
+@run.command(hidden=True)
+@click.argument("name")
+@click.argument("tick", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]))
+@click.argument("attempt", type=int)
+def scheduled(name: str, tick: datetime, attempt: int) -> None:
+    """Run a pipeline at a tick of its schedule: what the scheduler starts.
+
+    Example: chatbot run scheduled report 2026-01-05T06:00:00+0000 1
+    """
+    from chatbot.pipelines.scheduled import run
+    from chatbot.storage.pipeline_runs import Tick
+
+    figures = with_services(lambda services: run(services, Tick(name, tick, attempt)))
+    exit_if_below(figures or {})
 
 
 def _lines(path: str) -> list[str]:

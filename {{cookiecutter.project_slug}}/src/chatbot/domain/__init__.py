@@ -42,6 +42,7 @@ from chatbot.domain.errors import (
     LimitReached,
     ModelUnavailable,
     NotFound,
+    RunsAlready,
     Unavailable,
     UnreadableDocument,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "Rating",
     "Reading",
     "Review",
+    "RunsAlready",
     "Scalar",
     "Scope",
     "Section",

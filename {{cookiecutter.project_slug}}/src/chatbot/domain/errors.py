@@ -36,6 +36,13 @@ class ClaimLost(ChatbotError):
         super().__init__("Another worker has taken the job over.")
 
 
+class RunsAlready(ChatbotError):
+    """Another process runs this pipeline, and two at once would be in each other's way."""
+
+    def __init__(self, pipeline: str) -> None:
+        super().__init__(f"`run {pipeline}` is running already: wait for its end.")
+
+
 class InvalidToken(ChatbotError):
     """A token that the identity provider did not give, or not to this bot, or that is over."""
 

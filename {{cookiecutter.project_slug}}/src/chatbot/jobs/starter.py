@@ -1,7 +1,8 @@
-"""Starts the pipelines of SCHEDULES, each tick once however many schedulers there are: a turn is a row in PostgreSQL.
+"""Starts the pipelines of SCHEDULES, each tick once however many schedulers there are: a tick is a row in PostgreSQL.
 
-A pipeline runs as `chatbot run NAME`, a process of its own: the scheduler stays small, and a pipeline's failure is not
-its own. With a Prefect server nothing is started here: its deployments have schedules of their own.
+A pipeline runs as a process of its own (pipelines/scheduled.py): the scheduler stays small, and a pipeline's failure is
+not its own. A tick whose scheduler or run died is begun again. With a Prefect server nothing is started here: its
+deployments have schedules of their own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from chatbot.schedules import latest, parsed
-from chatbot.storage.pipeline_runs import PipelineRuns
+from chatbot.storage.pipeline_runs import PipelineRuns, Tick
 
 LATE = timedelta(hours=1)
 """A tick at which no scheduler was there is made up for within this time; later it is left out."""
@@ -23,12 +24,12 @@ SHOWN = 500
 
 log = logging.getLogger(__name__)
 
-Start = Callable[[str], Awaitable[Process]]
+Start = Callable[[Tick], Awaitable[Process]]
 
 
-async def start(name: str) -> Process:
-    """`chatbot run NAME`, in a session of its own: a signal to the scheduler's group is handed on by `Starter.stop`."""
-    arguments = ("-m", "chatbot", "run", name)
+async def start(tick: Tick) -> Process:
+    """Its run, in a session of its own: a signal to the scheduler's group is handed on by `Starter.stop`."""
+    arguments = ("-m", "chatbot", "run", "scheduled", tick.pipeline, tick.tick.isoformat(), str(tick.attempt))
     return await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, start_new_session=True
     )
@@ -45,17 +46,21 @@ class Starter:
         now = now or datetime.now(UTC)
         started = 0
         for name, expression in self._expressions.items():
-            tick = latest(expression, now)
-            if name in self._running or now - tick > LATE or not await self._runs.claim(name, tick):
+            if name in self._running or (tick := await self._due(name, latest(expression, now), now)) is None:
                 continue
-            process = await self._start(name)
+            process = await self._start(tick)
             self._running[name] = process, asyncio.create_task(self._follow(name, process))
-            log.info("pipeline started", extra={"pipeline": name, "tick": tick.isoformat()})
+            about = {"pipeline": name, "tick": tick.tick.isoformat(), "attempt": tick.attempt}
+            log.info("pipeline started", extra=about)
             started += 1
         return {"started": started}
 
+    async def _due(self, name: str, moment: datetime, now: datetime) -> Tick | None:
+        taken_over = await self._runs.take_over(name, moment)
+        return taken_over or (await self._runs.claim(name, moment) if now - moment <= LATE else None)
+
     async def stop(self, grace: float) -> None:
-        """End what runs: SIGTERM, after `grace` seconds SIGKILL. The next tick goes on from there."""
+        """End what runs: SIGTERM, after `grace` seconds SIGKILL. Another scheduler takes the tick over."""
         running = [*self._running.values()]
         for process, _ in running:
             process.terminate()

@@ -23,7 +23,7 @@ from prefect.tasks import Task, exponential_backoff
 
 from chatbot import settings
 from chatbot.domain import Unavailable
-from chatbot.pipelines.pipeline import Figures, Options, Step, Watch, conclude, opened, pipeline
+from chatbot.pipelines.pipeline import Figures, Options, Step, Watch, alone, conclude, opened, pipeline
 
 SHOWN_EVERY = 2.0
 """Seconds between two updates of a progress artifact."""
@@ -81,9 +81,9 @@ async def migrate() -> Figures:
 
 async def _run(name: str, options: Options) -> Figures:
     found, started, figures = pipeline(name), datetime.now(UTC), Figures()
-    for step in found.steps:
-        figures |= await _task(name, step)({**options, **figures})
-    async with opened(settings.load()) as services:
+    async with opened(settings.load()) as services, alone(services, found):
+        for step in found.steps:
+            figures |= await _task(name, step)({**options, **figures})
         await conclude(services, found, started, figures)
     return figures
 

@@ -9,14 +9,16 @@ again from its beginning, and finds what is done already.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from chatbot.domain import ChatbotError
+from chatbot.domain import RunsAlready
 from chatbot.storage.pipeline_runs import PipelineRuns
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ Options = Mapping[str, Any]
 Watch = Callable[[str, float], Awaitable[None]]
 """Told what is under way and how much of the step is done, 0 to 1."""
 Do = Callable[["Services", Options, Watch], Awaitable[Figures]]
+
+LOOK_AGAIN = 1.0
+"""Seconds between two looks whether another run has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +76,33 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
 
 
 async def run(services: Services, pipeline: Pipeline, options: Options, watch: Watch) -> Figures:
-    """Run the steps in this process, one after the other. Raises what they raise; ChatbotError when it runs already."""
-    if not pipeline.is_recorded:
-        return await _steps(services, pipeline, options, watch)
-    async with PipelineRuns(services.database).alone(pipeline.name) as alone:
-        if not alone:
-            raise ChatbotError(f"`run {pipeline.name}` is running already: wait for its end.")
-        started = datetime.now(UTC)
-        figures = await _steps(services, pipeline, options, watch)
-        await conclude(services, pipeline, started, figures)
-        return figures
+    """Run the steps in this process, one after the other. Raises what they raise; RunsAlready when it runs already."""
+    async with alone(services, pipeline):
+        return await work(services, pipeline, options, watch)
 
 
-async def _steps(services: Services, pipeline: Pipeline, options: Options, watch: Watch) -> Figures:
-    figures = Figures()
+async def work(services: Services, pipeline: Pipeline, options: Options, watch: Watch) -> Figures:
+    """The same for who sees to it that nobody else runs it."""
+    started, figures = datetime.now(UTC), Figures()
     for step in pipeline.steps:
         figures |= await step.do(services, {**options, **figures}, watch)
+    await conclude(services, pipeline, started, figures)
     return figures
+
+
+@asynccontextmanager
+async def alone(services: Services, pipeline: Pipeline, patience: float = 0) -> AsyncIterator[None]:
+    """No other process runs it meanwhile. RunsAlready when one still does after `patience` seconds."""
+    deadline = monotonic() + patience
+    while pipeline.is_recorded:
+        async with PipelineRuns(services.database).alone(pipeline.name) as free:
+            if free:
+                yield
+                return
+        if monotonic() >= deadline:
+            raise RunsAlready(pipeline.name)
+        await asyncio.sleep(LOOK_AGAIN)
+    yield  # what may run before there are tables guards itself
 
 
 async def conclude(services: Services, pipeline: Pipeline, started: datetime, figures: Figures) -> None:

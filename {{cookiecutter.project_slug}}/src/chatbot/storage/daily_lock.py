@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chatbot.storage.database import Database
+from chatbot.storage.database import LOCK, Database
 
-LOCK = "SELECT pg_try_advisory_xact_lock(hashtext(%(name)s)) AS free"
 CLAIM = """
 INSERT INTO daily_tasks (name, done_at) VALUES (%(name)s, now())
 ON CONFLICT (name) DO UPDATE SET done_at = now() WHERE daily_tasks.done_at <= now() - interval '1 day'

@@ -37,6 +37,14 @@ STATEMENT_TIMEOUT = 55
 """Seconds after which the server gives a statement up by itself."""
 POOL_SIZE = 10
 """Connections to one URL that a process has at most; it holds one when idle."""
+LOCK = "SELECT pg_try_advisory_xact_lock(hashtext(%(name)s)) AS free"
+HELD_LONG = (
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    "SET LOCAL tcp_keepalives_idle = 30",
+    "SET LOCAL tcp_keepalives_interval = 10",
+    "SET LOCAL tcp_keepalives_count = 3",
+)
+"""The server lets an idle transaction be, and finds within a minute that the machine of its client is gone."""
 
 Parameters = Mapping[str, Any]
 
@@ -178,6 +186,23 @@ class Database:
         if not row or not row["migrated"]:
             raise InvalidConfiguration("The database has no tables yet: run `chatbot run migrate`")
 
+    @asynccontextmanager
+    async def lock(self, name: str) -> AsyncIterator[bool]:
+        """Whether nobody else holds the lock of that name, for hours if need be, on a connection of its own.
+
+        It goes with the process, however that ends. It belongs to a transaction, not to a session, so that it holds
+        behind a transaction pooler too; an idle one has no snapshot, so that nothing waits for it to be vacuumed.
+        """
+        own = Pool(self._url, 1)
+        try:
+            async with self._connection(own) as connection, connection.transaction():
+                row = await (await connection.execute(LOCK, {"name": name})).fetchone()
+                for statement in HELD_LONG:  # afterwards: the portal of a statement with parameters keeps its snapshot
+                    await connection.execute(statement)
+                yield bool(row and row["free"])
+        finally:
+            await own.close()
+
     async def close(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
@@ -187,9 +212,9 @@ class Database:
                 await pool.close()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+    async def _connection(self, own: Pool | None = None) -> AsyncIterator[AsyncConnection[DictRow]]:
         """Raises the errors of a connection, of the pool, of a statement and of the data, each in its own words."""
-        pool = self._shared()
+        pool = own or self._shared()
         try:
             async with (await pool.opened()).connection() as connection:
                 yield connection

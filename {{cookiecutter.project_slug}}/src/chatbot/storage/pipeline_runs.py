@@ -5,9 +5,9 @@ Figures are numbers and names of the project's own: no question, no caller, noth
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,12 +23,37 @@ SELECT pipeline, started_at, finished_at, figures FROM pipeline_runs WHERE pipel
 ORDER BY finished_at DESC, id DESC LIMIT %(limit)s
 """
 CLAIM = """
-INSERT INTO schedule_ticks (pipeline, tick) VALUES (%(pipeline)s, %(tick)s) ON CONFLICT DO NOTHING RETURNING tick
+INSERT INTO schedule_ticks (pipeline, tick, ended_at) VALUES (%(pipeline)s, %(tick)s, NULL)
+ON CONFLICT DO NOTHING RETURNING attempt
 """
-LOCK = "SELECT pg_try_advisory_xact_lock(hashtext(%(name)s)) AS free"
+TAKE_OVER = """
+UPDATE schedule_ticks SET attempt = attempt + 1, renewed_at = now()
+WHERE pipeline = %(pipeline)s AND tick = %(tick)s AND ended_at IS NULL AND attempt < %(attempts)s
+AND renewed_at < now() - %(lease)s * interval '1 second' RETURNING attempt
+"""
+IS_DUE = """
+SELECT true AS due FROM schedule_ticks
+WHERE pipeline = %(pipeline)s AND tick = %(tick)s AND attempt = %(attempt)s AND ended_at IS NULL
+"""
+RENEW = "UPDATE schedule_ticks SET renewed_at = now() WHERE pipeline = %(pipeline)s AND tick = %(tick)s"
+END = "UPDATE schedule_ticks SET ended_at = now() WHERE pipeline = %(pipeline)s AND tick = %(tick)s"
 OLD = "now() - %(days)s * interval '1 day'"
 PURGE = f"DELETE FROM pipeline_runs WHERE finished_at < {OLD} AND pipeline <> 'benchmark'"
 PURGE_TICKS = f"DELETE FROM schedule_ticks WHERE tick < {OLD}"
+
+TICK_LEASE = 60.0
+"""Seconds after which a tick that was begun, and is not renewed, is taken over: whoever had it is dead."""
+TICK_ATTEMPTS = 5
+"""How often one tick is begun: what kills its process each time is left to the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A moment at which a pipeline is due by its schedule, claimed for the so manieth time, from 1."""
+
+    pipeline: str
+    tick: datetime
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +77,34 @@ class PipelineRuns:
         """The latest first."""
         return [Run(**row) for row in await self._database.rows(LATEST, {"pipeline": pipeline, "limit": limit})]
 
-    async def claim(self, pipeline: str, tick: datetime) -> bool:
-        """Whether this process may start the pipeline at this tick of its schedule: nobody else did."""
-        return await self._database.row(CLAIM, {"pipeline": pipeline, "tick": tick}) is not None
+    async def claim(self, pipeline: str, tick: datetime) -> Tick | None:
+        """The tick, when this process is to start the pipeline at it: nobody else did."""
+        return self._tick(pipeline, tick, await self._database.row(CLAIM, {"pipeline": pipeline, "tick": tick}))
 
-    @asynccontextmanager
-    async def alone(self, pipeline: str) -> AsyncIterator[bool]:
+    async def take_over(self, pipeline: str, tick: datetime) -> Tick | None:
+        """The tick, when somebody claimed it and died before its end."""
+        values = {"pipeline": pipeline, "tick": tick, "lease": TICK_LEASE, "attempts": TICK_ATTEMPTS}
+        return self._tick(pipeline, tick, await self._database.row(TAKE_OVER, values))
+
+    async def is_due(self, tick: Tick) -> bool:
+        """Whether it was neither run to its end nor taken over."""
+        return await self._database.row(IS_DUE, asdict(tick)) is not None
+
+    async def renew(self, tick: Tick) -> None:
+        """Show that whoever has it is alive."""
+        await self._database.rows(RENEW, asdict(tick))
+
+    async def end(self, tick: Tick) -> None:
+        """It has been run: nobody takes it over."""
+        await self._database.rows(END, asdict(tick))
+
+    def alone(self, pipeline: str) -> AbstractAsyncContextManager[bool]:
         """Whether no other process runs this pipeline. The lock goes with the connection, however the process ends."""
-        async with self._database.transaction() as connection:
-            row = await (await connection.execute(LOCK, {"name": f"pipeline {pipeline}"})).fetchone()
-            yield bool(row and row["free"])
+        return self._database.lock(f"pipeline {pipeline}")
+
+    @staticmethod
+    def _tick(pipeline: str, tick: datetime, row: Mapping[str, Any] | None) -> Tick | None:
+        return Tick(pipeline, tick, row["attempt"]) if row else None
 
     async def purge(self, days: int) -> int:
         """Remove the records of old runs, and of old ticks; the history of benchmarks stays."""
