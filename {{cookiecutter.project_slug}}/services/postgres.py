@@ -68,8 +68,8 @@ class Postgres:
         new.mkdir(mode=0o700)
         give(new, NOBODY)  # initdb wants an account that has a name
         options = [f"--username={ROLE}", "--encoding=UTF8", "--auth-local=peer", "--auth-host=reject", *LOCALE]
-        with _programs() as programs:
-            command = [*command_prefix(new), str(programs / "initdb"), *options, "--pgdata", str(new)]
+        with programs() as folder:
+            command = [*command_prefix(new), str(folder / "initdb"), *options, "--pgdata", str(new)]
             done = subprocess.run(command, env=_environment(), capture_output=True, text=True, errors="replace")
         if done.returncode:
             raise ServiceError(f"PostgreSQL cannot make its database: {_reason(done.stderr)}")
@@ -120,7 +120,7 @@ def _installed() -> Path:
 
 
 @contextmanager
-def _programs() -> Iterator[Path]:
+def programs() -> Iterator[Path]:
     """The programs at a path that means itself between double quotes in a shell, which is how initdb hands it on."""
     installed = _installed()
     if not re.search(r'["$`\\]', str(installed)):

@@ -1,13 +1,18 @@
-"""After a user is erased there is no trace of them: in no table, in no log, in no metric."""
+"""After a user is erased there is no trace of them: in no table, in no log, in no metric, and after no restore."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
 
 from chatbot.storage.database import Database
+from services.postgres import programs
 from tests.processes import Process, chatbot, serving, until
 
 CANARY = "Wolpertinger"
@@ -68,3 +73,64 @@ async def test_erasing_leaves_no_trace(environ: Mapping[str, str], database: Dat
         assert [trace for trace in (visitor, CANARY) if trace in everything] == []
         words = output(web, worker, scheduler)
         assert [trace for trace in (bystander, BYSTANDER) if trace in words] == []
+
+
+@pytest.fixture
+async def backed_up(environ: dict[str, str]) -> AsyncIterator[tuple[dict[str, str], Database]]:
+    """The environment of a bot with a database of its own, which may be dropped, and that database."""
+    await recreate(environ["DATABASE_URL"])
+    own = {name: value.replace("/postgres?", "/backed_up?") for name, value in environ.items()}
+    command(own, "run", "migrate")
+    database = Database(own["DATABASE_URL"])
+    yield own, database
+    await database.close()
+
+
+async def recreate(url: str) -> None:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute("DROP DATABASE IF EXISTS backed_up WITH (FORCE)")
+        await connection.execute("CREATE DATABASE backed_up")
+
+
+def postgres(program: str, *arguments: str) -> None:
+    with programs() as path:
+        subprocess.run([path / program, *arguments], check=True)
+
+
+def command(environ: Mapping[str, str], *words: str) -> str:
+    """What it says, on both streams."""
+    with chatbot(*words, environ=environ) as process:
+        until(lambda: process.code is not None)
+        assert process.code == 0, process.errors()
+        return output(process)
+
+
+async def test_a_restore_brings_back_nobody_who_was_erased(
+    environ: dict[str, str], backed_up: tuple[dict[str, str], Database], folder: Path
+) -> None:
+    own, database = backed_up
+    saved, backup, url = folder / "tombstones.txt", folder / "chatbot.dump", own["DATABASE_URL"]
+    with serving(own) as (_, client):
+        visitor = talk(client, CANARY)
+        with httpx2.Client(base_url=client.base_url, timeout=60, trust_env=False) as other:
+            bystander = talk(other, BYSTANDER)
+        postgres("pg_dump", "--format=custom", f"--file={backup}", url)
+        assert client.delete("/v1/me").status_code == 204
+    said = command(own, "run", "purge", "--save-tombstones", str(saved))
+    assert [trace for trace in (visitor, CANARY) if trace in await dump(database) + saved.read_text() + said] == []
+
+    await database.close()
+    await recreate(environ["DATABASE_URL"])
+    postgres("pg_restore", f"--dbname={url}", str(backup))
+    restored = await dump(database)
+    assert all(trace in restored for trace in (visitor, CANARY, bystander, BYSTANDER))
+
+    for again in (2, 0):
+        said = command(own, "run", "purge", "--tombstones", str(saved), "--json")
+        assert json.loads(said)["erased again"] == again, "a conversation and what they agreed to, then nothing"
+        after = await dump(database)
+        assert all(trace in after for trace in (bystander, BYSTANDER))
+        assert [trace for trace in (visitor, CANARY) if trace in after + said] == []
+    audit = await database.rows("SELECT figures FROM pipeline_runs WHERE pipeline = 'purge' ORDER BY id")
+    assert [row["figures"]["erased again"] for row in audit] == [2, 0]
+    assert all(isinstance(value, int) for row in audit for value in row["figures"].values()), "numbers, no person"

@@ -38,13 +38,7 @@ def slow(environ: dict[str, str], folder: Path) -> Iterator[dict[str, str]]:
     for number in range(DOCUMENTS):
         (folder / f"{number}.md").write_text(f"# Stone {number}\n\nIt weighs {number} kilograms.\n")
     with openai_server.running() as fake:
-        answer = fake.embeddings
-
-        def slowly(body: dict[str, Any]) -> dict[str, Any]:
-            time.sleep(1.5)
-            return answer(body)
-
-        fake.embeddings = slowly  # type: ignore[method-assign]
+        fake.thinking = 1.5
         model = {"EMBEDDINGS_URL": fake.url, "EMBEDDINGS_MODEL": "scheduled"}
         yield {**environ, **model, "CORPUS": str(folder), "SCHEDULES": f"ingest={daily(0)}"}
 

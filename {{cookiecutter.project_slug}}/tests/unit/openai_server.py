@@ -15,12 +15,13 @@ from typing import Any
 class FakeOpenAI:
     """Streams `pieces`, or what `write` makes of a request, `pause` seconds apart, the first after `delay`; requests
     are kept. `statuses` other than 200 are answered as errors, one a request, the last for ever. With `cut`, the
-    connection breaks after so many pieces. `left` is set when a client closes its connection in the midst."""
+    connection breaks after so many pieces. `left` is set when a client closes its connection in the midst. Embeddings
+    take `thinking` seconds."""
 
     def __init__(self) -> None:
         self.statuses, self.pieces, self.url = [200], ["In ", "1991 [1]."], ""
         self.write: Callable[[dict[str, Any]], list[str]] | None = None
-        self.pause = self.delay = 0.0
+        self.pause = self.delay = self.thinking = 0.0
         self.cut: int | None = None
         self.finish = "stop"
         self.usage = True
@@ -72,6 +73,7 @@ def running() -> Iterator[FakeOpenAI]:
             if status != 200:
                 self.reply(status, b"{}")
             elif self.path.endswith("/embeddings"):
+                time.sleep(fake.thinking)
                 self.reply(status, json.dumps(fake.embeddings(body)).encode())
             else:
                 self.stream(body)
