@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatbot.bootstrap import bootstrap
-from chatbot.domain import ChatbotError, InvalidConfiguration
+from chatbot.domain import ChatbotError, InvalidConfiguration, JobRequest
 from chatbot.jobs.starter import Starter
 from chatbot.pipelines.pipeline import pipeline, run
 from chatbot.schedules import latest, problem
 from chatbot.settings import Settings, home
 from chatbot.storage.database import Database
+from chatbot.storage.documents import Documents
+from chatbot.storage.jobs import Jobs
 from chatbot.storage.pipeline_runs import PipelineRuns, Tick
 from chatbot.storage.tombstones import Tombstones
-from tests.processes import python
+from tests.processes import chatbot, python, until
 
 
 async def quiet(what: str, fraction: float) -> None: ...
@@ -102,6 +105,27 @@ async def test_a_pipeline_that_runs_is_not_started_again(settings: Settings, dat
         assert [row["backend_xmin"] for row in await database.rows(idle)] == [None], "nothing waits to be vacuumed"
     await run(services, pipeline("purge"), {}, quiet)
     await services.aclose()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [("run", "ingest", "--queue"), ("ingest", "{corpus}", "--queue")], ids=" ".join)
+async def test_documents_through_the_queue_need_no_worker(
+    environ: dict[str, str], documents: Documents, folder: Path, command: tuple[str, ...]
+) -> None:
+    for number in range(20):
+        (folder / f"{number}.md").write_text(f"# Stone {number}\n\nIt weighs {number} kilograms.\n")
+    words = [word.format(corpus=folder) for word in command]
+    with chatbot(*words, environ={**environ, "CORPUS": str(folder)}) as process:
+        assert until(lambda: process.code is not None)
+        assert process.code == 0, process.errors()
+    assert [each.state for each in await documents.list(100)] == ["complete"] * 20
+
+
+async def test_jobs_are_followed_all_at_once(jobs: Jobs) -> None:
+    made = [await jobs.create(JobRequest("ingest"), None) for _ in range(3)]
+    assert {each.id for each in await jobs.every([*[each.id for each in made[:2]], "none"])} == {
+        each.id for each in made[:2]
+    }
 
 
 @pytest.mark.slow

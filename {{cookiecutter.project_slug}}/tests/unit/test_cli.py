@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,7 +60,11 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
 
     async def done(*_: object) -> None: ...
 
-    world.database = SimpleNamespace(ping=done)
+    @asynccontextmanager
+    async def free(name: str) -> AsyncIterator[bool]:
+        yield True
+
+    world.database = SimpleNamespace(ping=done, lock=free, rows=done)
     world.aclose = done
 
     def connect(loaded: settings.Settings) -> World:
@@ -282,7 +287,8 @@ def test_the_manual_leaves_when_the_corpus_is_another_one(world: World, monkeypa
     assert run("run", "ingest", "--if-empty").exit_code == 0
     monkeypatch.setenv("CORPUS", "corpus")
     result = run("run", "ingest", "--if-empty")
-    assert "The manual left: 1 documents" in result.stderr
+    assert "new 1, changed 0, unchanged 0, failed 0, skipped 1, manual removed 1." in result.stdout
+    assert "corpus/README.md: skipped: its front matter says that it is no document" in result.stdout
     assert [row.source for row in world.documents.rows.values()] == ["corpus/b.md"]
     assert run("run", "ingest", "--if-empty").stdout == ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -43,6 +43,7 @@ def ingest(paths: tuple[str, ...], remove: bool, name: str, fast: bool, through_
     """
     from chatbot import settings
     from chatbot.ingestion import corpus
+    from chatbot.pipelines.ingest import is_manual
 
     home = settings.home()
     urls = [path for path in paths if "://" in path]
@@ -60,62 +61,9 @@ def ingest(paths: tuple[str, ...], remove: bool, name: str, fast: bool, through_
             reasons = "; ".join(dict.fromkeys(f"{each.source}: {each.reason}" for each in collected.skipped[:5]))
             raise ChatbotError(f"Nothing to ingest: {len(collected.skipped)} files there. {reasons}".strip())
         outcomes = with_services(lambda services: ingest_collected(services, collected, through_queue, as_json, fast))
-        if settings.load().corpus == corpus.MANUAL and not all(_is_manual(path) for path in paths):
+        if settings.load().corpus == corpus.MANUAL and not all(is_manual(path) for path in paths):
             click.echo(MANUAL_STAYS, err=True)
         exit_if_failed(outcomes)
-
-
-async def ingest_corpus(
-    services: Services, prune: bool, if_empty: bool, through_queue: bool, as_json: bool
-) -> list[Outcome]:
-    """Ingest the corpus that CORPUS names; where that is not the manual, the manual leaves once the corpus is there.
-
-    `if_empty`: only when there is no document yet, or none but the manual that CORPUS does not name.
-    """
-    from chatbot.ingestion import corpus
-
-    name = services.settings.corpus
-    manual = [] if _is_manual(name) else await corpus.missing(services.documents, corpus.below([corpus.MANUAL]), set())
-    documents, _ = await services.documents.count()
-    if if_empty and documents > len(manual):
-        return []
-    if if_empty:
-        click.echo(f"No document of the corpus has been ingested yet: ingesting {name}.", err=True)
-    outcomes = await ingest_named(services, name, prune, through_queue, as_json)
-    if manual and any(outcome.state != "failed" for outcome in outcomes):
-        for document in manual:
-            await services.ingester.remove(document.id)
-        click.echo(f"The manual left: {len(manual)} documents, which are not in CORPUS={name}.", err=True)
-    return outcomes
-
-
-def _is_manual(name: str) -> bool:
-    """Whether a corpus is the manual, or a folder around it or in it."""
-    from chatbot.ingestion import corpus
-
-    parts = PurePosixPath(name).parts
-    return not name.startswith(corpus.HAL) and parts[:1] in ((corpus.MANUAL,), ())
-
-
-async def ingest_named(services: Services, name: str, prune: bool, through_queue: bool, as_json: bool) -> list[Outcome]:
-    """Ingest the corpus `name`: a folder, relative to the project, or hal:COLLECTION."""
-    from chatbot import settings
-    from chatbot.ingestion import corpus
-
-    if name.startswith(corpus.HAL):
-        collection = name.removeprefix(corpus.HAL)
-        collected = await corpus.records(str(services.settings.hal_url), collection)
-        belongs = corpus.of_collection(collection)
-    else:
-        folder = settings.home() / name
-        collected = corpus.files([folder], settings.home())
-        belongs = corpus.below([corpus.source_of(folder, settings.home())])
-
-    outcomes = await ingest_collected(services, collected, through_queue, as_json)
-    if prune:
-        removed = await remove_absent(services, belongs, {item.source for item in collected.items})
-        click.echo(f"{len(removed)} documents removed", err=True)
-    return outcomes
 
 
 async def ingest_collected(
@@ -124,16 +72,11 @@ async def ingest_collected(
     """Ingest what was collected, show how far it is, and print what became of it."""
     from chatbot.cli.output import summary
     from chatbot.cli.progress import Progress
-    from chatbot.jobs import batch
+    from chatbot.pipelines import documents
 
-    jobs, ingester, items = services.jobs, services.ingester, collected.items
     outcomes: list[Outcome] = []
-    with Progress(len(items)) as progress:
-        if through_queue:
-            flow = batch.enqueue(services.documents, jobs, services.queue, ingester, items, progress.watch)
-        else:
-            flow = batch.ingest(jobs, ingester, items, progress.watch, fast)
-        async for outcome in flow:
+    with Progress(len(collected.items)) as progress:
+        async for outcome in documents.ingest(services, collected.items, progress.watch, through_queue, fast):
             outcomes.append(outcome)
             progress.done(outcome)
         for each in collected.skipped:

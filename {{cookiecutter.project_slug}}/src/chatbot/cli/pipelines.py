@@ -26,7 +26,10 @@ def run_pipeline(name: str, options: Mapping[str, Any], as_json: bool = False, p
         figures = run(str(loaded.prefect_api_url), name, options)
     else:
         figures = asyncio.run(_run(loaded, name, options, ping))
-    print_json(figures) if as_json else click.echo("\n".join([f"{name}: {_told(figures)}.", *figures.get("notes", [])]))
+    if as_json:
+        print_json(figures)
+    elif figures or not options.get("if_empty"):
+        click.echo("\n".join([f"{name}: {_told(figures)}.", *figures.get("notes", [])]))
     exit_if_below(figures)
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from chatbot.cli.corpus import ingest_corpus
 from chatbot.cli.pipelines import exit_if_below, run_pipeline
-from chatbot.cli.shared import as_json, exit_if_failed, print_json, through_queue, with_services
+from chatbot.cli.shared import as_json, print_json, through_queue, with_services
 
 
 @click.group("run")
@@ -39,13 +38,7 @@ def run_ingest(prune: bool, if_empty: bool, through_queue: bool, as_json: bool) 
 
     Example: CORPUS=hal:CIRED chatbot run ingest --prune
     """
-    from chatbot import settings
-    from chatbot.pipelines.sources import is_harvested
-
-    loaded = settings.load()
-    if (loaded.prefect_api_url or is_harvested(loaded.corpus)) and not if_empty:
-        return run_pipeline("ingest", {"prune": prune, "through_queue": through_queue}, as_json)
-    exit_if_failed(with_services(lambda services: ingest_corpus(services, prune, if_empty, through_queue, as_json)))
+    run_pipeline("ingest", {"prune": prune, "if_empty": if_empty, "through_queue": through_queue}, as_json)
 
 
 @run.command()

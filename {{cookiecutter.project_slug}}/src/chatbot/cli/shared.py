@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
-through_queue = click.option("--queue", "through_queue", is_flag=True, help="Let the workers do it, and follow them.")
+through_queue = click.option("--queue", "through_queue", is_flag=True, help="Share it with the workers, and follow it.")
 
 
 def with_services(work: Callable[[Services], Awaitable[T]]) -> T:

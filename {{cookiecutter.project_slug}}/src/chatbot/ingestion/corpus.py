@@ -1,4 +1,4 @@
-"""Which documents there are to ingest: files, folders, URLs, the records of a collection; and which are gone.
+"""Which documents there are to ingest: files, folders, URLs; and which are gone.
 
 items = files([Path("docs")], base=Path.cwd()).items
 """
@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatbot.domain import ChatbotError, Document
-from chatbot.ingestion.hal import harvest
 from chatbot.ingestion.parsing.parse import IMAGES, SUFFIXES
 from chatbot.ingestion.records import Item
 from chatbot.storage.documents import Documents
 
-HAL = "hal:"
 PAGE = 200
 """Documents read at a time."""
 MANUAL = "docs"
@@ -30,7 +28,7 @@ FRONT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file, a folder or a record that is not read, and why not."""
+    """A file or a folder that is not read, and why not."""
 
     source: str
     reason: str
@@ -64,12 +62,6 @@ def files(paths: Iterable[Path], base: Path, name: str = "") -> Collected:
 def urls(given: Iterable[str]) -> list[Item]:
     """The documents at these URLs."""
     return [Item(url, url, None) for url in given]
-
-
-async def records(hal_url: str, collection: str) -> Collected:
-    """The publications of a HAL collection, those without an abstract too: their title and authors are asked for."""
-    every = [record async for record in harvest(hal_url, collection)]
-    return Collected([Item(each.source, each.name, each.text.encode, each.metadata) for each in every])
 
 
 def source_of(path: Path, base: Path, root: Path | None = None, name: str = "") -> str:
@@ -119,11 +111,6 @@ def below(sources: Iterable[str]) -> Callable[[Document], bool]:
     exact = {unicodedata.normalize("NFC", source) for source in sources}
     folders = tuple(source.rstrip("/") + "/" for source in exact)
     return lambda document: document.source in exact or document.source.startswith(folders)
-
-
-def of_collection(collection: str) -> Callable[[Document], bool]:
-    """Whether a document was harvested from this HAL collection."""
-    return lambda document: document.metadata.get("collection") == collection
 
 
 def _below(path: Path) -> Iterator[Path]:

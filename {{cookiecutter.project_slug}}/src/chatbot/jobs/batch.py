@@ -91,8 +91,9 @@ async def enqueue(
             yield Outcome(item.source, "unchanged", chunks=document.chunks)
     while waiting:
         await asyncio.sleep(POLL)
+        records = {record.id: record for record in await jobs.every(list(waiting))}
         for id, document in list(waiting.items()):
-            record = await jobs.get(id)
+            record = records.get(id)
             if record is None or record.state in ("succeeded", "failed", "dead"):
                 del waiting[id]
                 yield _outcome(document, await documents.get(document.id), record)

@@ -24,16 +24,16 @@ SENT_EVERY = 1.0
 
 
 async def ingest(
-    services: Services, items: Sequence[Item], watch: Watch, through_queue: bool
+    services: Services, items: Sequence[Item], watch: Watch, through_queue: bool, fast: bool = False
 ) -> AsyncIterator[Outcome]:
     """What became of each document. Unavailable when a service is down: what was done stays done.
 
     `through_queue`: shared with the workers, on however many machines; this process does its part of the work, so that
-    none of them need be there.
+    none of them need be there. `fast`: see `batch.ingest`.
     """
     jobs, ingester = services.jobs, services.ingester
     if not through_queue:
-        async for outcome in batch.ingest(jobs, ingester, items, watch):
+        async for outcome in batch.ingest(jobs, ingester, items, watch, fast):
             yield outcome
         return
     await services.index.ready()  # every job would wait for a mistake to be mended, and say nothing here

@@ -38,9 +38,12 @@ async def harvest(corpus: str | None = None, through_queue: bool = False) -> Fig
 
 
 @flow(name="ingest")
-async def ingest(corpus: str | None = None, prune: bool = False, through_queue: bool = False) -> Figures:
+async def ingest(
+    corpus: str | None = None, prune: bool = False, if_empty: bool = False, through_queue: bool = False
+) -> Figures:
     """Ingest the corpus: the folder or the archive that CORPUS names."""
-    return await _run("ingest", {"corpus": corpus, "prune": prune, "through_queue": through_queue})
+    options = {"corpus": corpus, "prune": prune, "if_empty": if_empty, "through_queue": through_queue}
+    return await _run("ingest", options)
 
 
 @flow(name="index")

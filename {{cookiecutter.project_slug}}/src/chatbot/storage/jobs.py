@@ -153,6 +153,11 @@ class Jobs:
     async def get(self, id: str) -> Job | None:
         return _job(await self._database.row(f"SELECT {COLUMNS} FROM jobs WHERE id = %(id)s", {"id": id}))
 
+    async def every(self, ids: Sequence[str]) -> Sequence[Job]:
+        """Those of these jobs that there are, in no order."""
+        them = f"SELECT {COLUMNS} FROM jobs WHERE id = ANY(%(ids)s)"
+        return [Job(**row) for row in await self._database.rows(them, {"ids": ids})]
+
     async def find(self, idempotency_key: str) -> Job | None:
         same = f"SELECT {COLUMNS} FROM jobs WHERE idempotency_key = %(key)s"
         return _job(await self._database.row(same, {"key": idempotency_key}))
