@@ -13,6 +13,7 @@ import pytest
 from alembic import command
 
 from chatbot.domain import Hit, InvalidConfiguration, Match, Unavailable
+from chatbot.runtime.data_migrations import BATCH
 from chatbot.runtime.migrate import configuration, migrate, upgrade
 from chatbot.settings import Settings, home
 from chatbot.storage.database import Database
@@ -178,6 +179,61 @@ async def test_a_later_release_that_took_something_away_is_not_gone_back_from(fr
     await asyncio.to_thread(later, fresh.database_url.get_secret_value(), tmp_path)
     with pytest.raises(InvalidConfiguration, match="a later release, and this one cannot use them"):
         await migrate(fresh)
+
+
+STONES = """
+CREATE TABLE stones AS SELECT id, 0 AS grams, 0 AS times FROM generate_series(1, 12000) AS id;
+ALTER TABLE stones ADD PRIMARY KEY (id)
+"""
+IN_GRAMS = """
+UPDATE stones SET grams = id * 1000, times = times + 1
+WHERE id IN (SELECT id FROM stones, pg_sleep(0.2) WHERE grams = 0 LIMIT %(limit)s)
+"""
+MIGRATE = """
+import asyncio, pathlib, sys
+from chatbot import settings
+from chatbot.runtime import migrate
+migrate.home = lambda: pathlib.Path(sys.argv[1])
+asyncio.run(migrate.migrate(settings.load()))
+"""
+
+
+async def test_a_data_migration_killed_in_mid_batch_goes_on_and_changes_each_row_once(
+    fresh: Settings, tmp_path: Path
+) -> None:
+    await migrate(fresh)
+    shutil.copytree(home() / "migrations", tmp_path / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "migrations" / "data" / "9999_grams.sql").write_text(IN_GRAMS)
+    names = ("database_url", "vector_db_url", "queue_url")
+    environ = environment(**{name.upper(): getattr(fresh, name).get_secret_value() for name in names})
+    database = Database(fresh.database_url.get_secret_value())
+
+    def started() -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", MIGRATE, tmp_path], env=environ)
+
+    async def changed() -> int:
+        [row] = await database.rows("SELECT count(*) AS number FROM stones WHERE grams > 0")
+        return int(row["number"])
+
+    try:
+        await database.rows(STONES)
+        for least in (2000, 5000):
+            process = started()
+            while await changed() < least:
+                assert process.poll() is None
+                await asyncio.sleep(0.05)
+            process.kill()
+            process.wait()
+            assert await changed() < 12000
+            assert await changed() % BATCH == 0, "a batch is changed as a whole, or not at all"
+            assert await database.rows("SELECT FROM data_migrations WHERE name = '9999_grams'") == []
+        assert [process.wait(60) for process in [started() for _ in range(3)]] == [0, 0, 0]
+        assert await database.rows("SELECT FROM stones WHERE (grams, times) IS DISTINCT FROM (id * 1000, 1)") == []
+        await database.rows("UPDATE stones SET grams = 0")
+        assert started().wait(60) == 0
+        assert await changed() == 0, "it was carried to its end before"
+    finally:
+        await database.close()
 
 
 async def test_before_them_a_ping_says_what_to_run(fresh: Settings) -> None:

@@ -1,9 +1,10 @@
 """Brings PostgreSQL's tables, the queue and the vector index up to date: the release process, safe at any time.
 
 The tables change in one transaction under an advisory lock: of two migrations at once the second waits, then finds
-nothing left to do. They keep a mark of the earliest release that runs with them, its `usable_since`: so the one before
-can be started again, or run beside the new one, as long as a migration only adds (expand, and contract later). Alembic
-and what it needs are imported here only, so that no other process pays for them.
+nothing left to do. What takes long is changed afterwards, in batches (data_migrations.py). They keep a mark of the
+earliest release that runs with them, its `usable_since`: so the one before can be started again, or run beside the new
+one, as long as a migration only adds (expand, and contract later). Alembic and what it needs are imported here only, so
+that no other process pays for them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import psycopg
 
 from chatbot.chosen import queue, vector_store
 from chatbot.domain import InvalidConfiguration
+from chatbot.runtime import data_migrations
 from chatbot.settings import Settings, home
 from chatbot.storage.database import Database
 from chatbot.storage.indexes import Indexes
@@ -42,6 +44,7 @@ async def migrate(settings: Settings) -> None:
     try:
         if not await _is_current(database):
             await asyncio.to_thread(upgrade, url)
+        await data_migrations.carry_out(database, home() / "migrations" / "data")
         await broker.create()
         for index in await Indexes(database).list():
             await vectors.create(index.name, index.dimension)
