@@ -415,3 +415,21 @@ async def test_a_folder_and_a_bucket(
         await once("s3://library/roofs", s3_url=store.url)
     with pytest.raises(ChatbotError, match="no such file or folder"):
         await once("folder:none")
+
+
+async def test_a_first_ingestion_of_an_archive_is_its_harvest(archive: Hal, services: Services) -> None:
+    """By `run ingest --if-empty`, as at each start: the manual, with which a bot begins, is no document then."""
+    for number in range(3):
+        archive.put(publication(number))
+    await services.ingester.register("docs/index.md", "index.md", b"# Manual\n\nHow it works.\n")
+
+    async def quiet(what: str, fraction: float) -> None: ...
+
+    options = {"corpus": "hal:ROOF", "if_empty": True}
+    first = await run(services, pipeline("ingest"), options, quiet)
+    assert (first["new"], first["manual removed"]) == (3, 1)
+    assert len(await texts(services)) == 3
+    archive.put(publication(3))
+    assert await run(services, pipeline("ingest"), options, quiet) == {}
+    again = await run(services, pipeline("ingest"), {**options, "if_empty": False}, quiet)
+    assert (again["new"], again["records changed"]) == (1, 1)
