@@ -34,6 +34,8 @@ QUIET = {
     "PREFECT_WORKER_QUERY_SECONDS": "1",
 }
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+SETTLING = 15
+"""Seconds after a crash in which the worker would take the next attempt for the one that ended."""
 BUSY = 20
 """Attempts while the server's database is busy."""
 PATIENCE = 180.0
@@ -108,7 +110,8 @@ class Server:
         return id
 
     def again(self, run: str) -> None:
-        """As `prefect flow-run retry`."""
+        """As `prefect flow-run retry`, by a person who has taken a look."""
+        time.sleep(SETTLING)
         self.ask(f"/flow_runs/{run}/set_state", state={"type": "SCHEDULED", "name": "AwaitingRetry"}, force=True)
 
     def ended(self, run: str) -> dict[str, Any]:
@@ -118,14 +121,19 @@ class Server:
             found: dict[str, Any] = self._client.get(f"/flow_runs/{run}").raise_for_status().json()["state"]
             return found if found["type"] in ENDED else None
 
-        found = until(state, PATIENCE)
-        assert found
-        return found
+        try:
+            return until(state, PATIENCE) or {}
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.said()}") from None
 
     def complete(self, *runs: str) -> None:
         """Wait until they have ended, and see that they ended well."""
         for state in map(self.ended, runs):
-            assert state["name"] == "Completed", (state["message"], (self._folder / "worker.log").read_text()[-4000:])
+            assert state["name"] == "Completed", (state["message"], self.said())
+
+    def said(self) -> str:
+        """What the worker said last."""
+        return (self._folder / "worker.log").read_text()[-8000:]
 
     def runs(self, name: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.ask("/flow_runs/filter", flows={"name": {"any_": [name]}})
@@ -139,7 +147,8 @@ class Server:
     @contextmanager
     def worker(self, environ: Mapping[str, str]) -> Iterator[None]:
         with (self._folder / "worker.log").open("wb") as log:
-            command = [self._programs / "prefect", "worker", "start", "--pool", "process-pool", "--limit", "3"]
+            # No --limit: with one, Prefect's worker ends when a run that crashed is tried again soon.
+            command = [self._programs / "prefect", "worker", "start", "--pool", "process-pool"]
             self._worker = psutil.Popen(command, env=self.environ(**environ), cwd=self._folder, stdout=log, stderr=log)
         try:
             yield

@@ -1,8 +1,10 @@
-"""Each pipeline as a deployment, run to its end on a real Prefect server by a real worker."""
+"""Each pipeline as a deployment, run to its end on a real Prefect server by a real worker, killed in its midst too."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,8 +16,10 @@ import pytest
 
 from chatbot import settings as settings_module
 from chatbot.bootstrap import Services, bootstrap
+from chatbot.storage.pipeline_runs import PipelineRuns
 from tests.conftest import LEASE, short_lived
-from tests.prefect_server import Server, serving
+from tests.prefect_server import PATIENCE, Server, serving
+from tests.processes import until
 from tests.unit import openai_server
 
 pytestmark = pytest.mark.slow
@@ -41,11 +45,18 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def prefect(place: Path, urls: dict[str, str]) -> Iterator[tuple[Server, dict[str, str]]]:
+def embedder() -> Iterator[openai_server.FakeOpenAI]:
+    with openai_server.running() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def prefect(
+    place: Path, urls: dict[str, str], embedder: openai_server.FakeOpenAI
+) -> Iterator[tuple[Server, dict[str, str]]]:
     """The server with a worker, on a database of its own that is migrated by its deployment."""
     quiet = functools.partial(Quiet, directory=str(place / "web"))
     with (
-        openai_server.running() as embedder,
         ThreadingHTTPServer(("127.0.0.1", 0), quiet) as web,
         serving(place) as server,
     ):
@@ -111,6 +122,60 @@ def test_the_same_command_runs_the_flow_under_the_server(prefect: Any, services:
     assert '"erased again": 0' in done.stdout
     [run] = [run for run in server.runs("purge") if run["id"] not in before]
     assert (run["state"]["name"], run["deployment_id"]) == ("Completed", None)
+
+
+async def test_a_flow_is_not_run_beside_another(prefect: Any, services: Services) -> None:
+    server, environ = prefect
+    async with PipelineRuns(services.database).alone("purge"):
+        done = await asyncio.to_thread(server.command, "python", "-m", "chatbot", "run", "purge", **environ)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "`run purge` is running already: wait for its end."
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("ingest", signal.SIGKILL), ("ingest", signal.SIGTERM), ("index", signal.SIGKILL)]
+)
+async def test_a_run_that_was_killed_is_resumed_and_nothing_is_doubled(
+    prefect: Any, place: Path, services: Services, embedder: openai_server.FakeOpenAI, name: str, number: int
+) -> None:
+    server, _ = prefect
+    folder = place / f"{name}-{number}"
+    folder.mkdir()
+    for stone in "abcdefgh":
+        (folder / f"{stone}.md").write_text(f"# {stone}\n\nWhat {stone} is at {number}.\n")
+
+    def killed_and_resumed() -> None:
+        embedder.thinking, known = 2.0, len(embedder.requests)
+        run = server.run(name, {"corpus": str(folder)} if name == "ingest" else {})
+        until(lambda: len(embedder.requests) > known, PATIENCE)
+        [flow] = [each for each in server.processes() if "prefect.engine" in each.cmdline()]
+        flow.send_signal(number)
+        assert server.ended(run)["type"] == "CRASHED"
+        embedder.thinking = 0.0
+        server.again(run)
+        server.complete(run)
+
+    if name == "index":
+        server.complete(server.run("ingest", {"corpus": str(folder)}))
+        [active] = [each.name for each in await services.indexes.list() if each.active]
+        await services.vectors.drop(active)
+    await asyncio.to_thread(killed_and_resumed)
+    await whole(services, folder)
+
+
+async def whole(services: Services, folder: Path) -> None:
+    """Each file of the folder is one complete document, and each chunk of all is in the active index, once."""
+    documents = await services.documents.list(100)
+    here = [each for each in documents if f"{folder.name}/" in each.source]
+    assert sorted(each.title for each in here) == [*"abcdefgh"]
+    assert {each.state for each in documents} == {"complete"}
+    [active] = [each.name for each in await services.indexes.list() if each.active]
+    of_it = "SELECT id, chunk_key FROM embeddings WHERE index_name = %(it)s"
+    rows = await services.database.rows(of_it, {"it": active})
+    keys = await services.database.rows("SELECT key FROM chunks")
+    assert sorted(row["chunk_key"] for row in rows) == sorted(row["key"] for row in keys)
+    points = [id async for page in services.vectors.scan(active) for id in page]
+    assert sorted(points) == sorted(row["id"] for row in rows)
 
 
 def test_a_server_that_does_not_answer_is_one_sentence(prefect: Any) -> None:
