@@ -17,7 +17,7 @@ from chatbot.bootstrap import Services, bootstrap
 from chatbot.domain import ChatbotError, Unavailable
 from chatbot.ingestion.records import Record, plain
 from chatbot.pipelines import harvest
-from chatbot.pipelines.pipeline import pipeline, run
+from chatbot.pipelines.pipeline import alone, pipeline, run
 from chatbot.settings import Settings
 from chatbot.storage.database import Database
 from chatbot.storage.documents import document_id
@@ -426,6 +426,9 @@ async def test_a_first_ingestion_of_an_archive_is_its_harvest(archive: Hal, serv
     async def quiet(what: str, fraction: float) -> None: ...
 
     options = {"corpus": "hal:ROOF", "if_empty": True}
+    async with alone(services, harvest.PIPELINE):
+        with pytest.raises(ChatbotError, match="`run harvest` is running already"):
+            await run(services, pipeline("ingest"), options, quiet)
     first = await run(services, pipeline("ingest"), options, quiet)
     assert (first["new"], first["manual removed"]) == (3, 1)
     assert len(await texts(services)) == 3

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +25,23 @@ from chatbot.storage.documents import Documents
 from chatbot.storage.jobs import Jobs
 from chatbot.storage.pipeline_runs import PipelineRuns, Tick
 from chatbot.storage.tombstones import Tombstones
-from tests.processes import chatbot, python, until
+from tests.processes import chatbot, environment, python, until
+
+STEPS = """
+import asyncio, sys
+from chatbot import settings
+from chatbot.pipelines import pipeline
+
+async def quiet(what, fraction): ...
+
+async def main():
+    async with pipeline.opened(settings.load()) as services:
+        for step in pipeline.pipeline(sys.argv[1]).steps:
+            await step.do(services, {}, quiet)
+
+asyncio.run(main())
+"""
+"""The steps of a pipeline, and nothing around them."""
 
 
 async def quiet(what: str, fraction: float) -> None: ...
@@ -126,6 +146,22 @@ async def test_jobs_are_followed_all_at_once(jobs: Jobs) -> None:
     assert {each.id for each in await jobs.every([*[each.id for each in made[:2]], "none"])} == {
         each.id for each in made[:2]
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["purge", "index"])
+def test_a_run_takes_little_longer_than_its_steps(environ: dict[str, str], name: str) -> None:
+    """The quickest of some, in turns, since the machine has other things to do."""
+    commands = ("-c", STEPS, name), ("-m", "chatbot", "run", name)
+    seconds = [[timed(command, environ) for command in commands] for _ in range(5)]
+    steps, run = map(min, zip(*seconds, strict=True))
+    assert run - steps < 0.3
+
+
+def timed(command: Sequence[str], environ: dict[str, str]) -> float:
+    since = time.perf_counter()
+    subprocess.run([sys.executable, *command], env=environment(**environ), check=True, capture_output=True)
+    return time.perf_counter() - since
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from chatbot.domain import Document
 from chatbot.ingestion import corpus
 from chatbot.jobs.batch import Outcome
 from chatbot.pipelines import documents, harvest, sources
-from chatbot.pipelines.pipeline import Figures, Options, Pipeline, Step, Watch
+from chatbot.pipelines.pipeline import Figures, Options, Pipeline, Step, Watch, alone
 
 if TYPE_CHECKING:
     from chatbot.bootstrap import Services
@@ -33,8 +33,9 @@ async def ingest(services: Services, options: Options, watch: Watch) -> Figures:
         return {}
     if sources.is_harvested(name):
         figures = Figures()
-        for step in harvest.PIPELINE.steps:
-            figures |= await step.do(services, {**options, "corpus": name, **figures}, watch)
+        async with alone(services, harvest.PIPELINE):
+            for step in harvest.PIPELINE.steps:
+                figures |= await step.do(services, {**options, "corpus": name, **figures}, watch)
     else:
         figures = await _folder(services, name, options, watch)
     if manual and any(figures.get(state) for state in ("new", "changed", "unchanged")):
