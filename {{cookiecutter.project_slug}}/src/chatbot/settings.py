@@ -50,7 +50,9 @@ class Settings(BaseSettings):
     llm_price_input: float = Field(default=0, ge=0, le=1e6, description="Price of a million tokens the model reads")
     llm_price_output: float = Field(default=0, ge=0, le=1e6, description="Price of a million tokens the model writes")
     embeddings_url: AnyHttpUrl | None = Field(default=None, description="An OpenAI-compatible API; empty: built in")
-    embeddings_model: str = Field(default="multilingual-e5-small-int8", min_length=1, description="The embedding model")
+    embeddings_model: str = Field(
+        default="multilingual-e5-small-int8-2", min_length=1, description="The embedding model"
+    )
     embeddings_api_key: SecretStr = Field(default=SecretStr(""), description="The key for EMBEDDINGS_URL")
     hal_url: AnyHttpUrl = Field(
         default=AnyHttpUrl("https://api.archives-ouvertes.fr/search/"), description="The HAL archive's search API"

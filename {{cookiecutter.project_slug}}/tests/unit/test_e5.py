@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from math import erf, sqrt
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from chatbot.clients.e5.graph import graph, quantise
-from chatbot.clients.e5.model import Model, windows_of
-from chatbot.clients.e5.tokenizer import Tokenizer
+from chatbot.clients.e5.model import Model, session_of, windows_of
+from chatbot.clients.e5.tokenizer import UNKNOWN, Tokenizer
 from chatbot.clients.e5.weights import Weights, path
 from chatbot.domain import InvalidConfiguration
 from tests.unit import e5_file
@@ -32,7 +33,9 @@ def test_the_file_is_read_as_it_was_written(file: Path) -> None:
     meant = e5_file.write(file)
     weights = Weights(file)
     assert (weights.shape.hidden, weights.shape.heads, weights.shape.epsilon) == (64, 2, pytest.approx(1e-6))
-    assert [*weights.pieces()][3:] == [(b"<unk>", 0.0), ("▁a".encode(), -1.5)]
+    pieces = weights.pieces()
+    assert [pieces[3], pieces[4]] == [b"<unk>", "▁a".encode()]
+    assert pieces.scores[3:].tolist() == [0.0, -1.5]
     np.testing.assert_array_equal(weights.matrix("l1.fo.w", 64), meant["l1.fo.w"])
     np.testing.assert_array_equal(weights.word_embeddings([39, 0, 39]), meant["emb.word"][[39, 0, 39]])
     np.testing.assert_array_equal(
@@ -58,6 +61,16 @@ def test_the_graph_computes_what_the_paper_says(file: Path) -> None:
     assert found.shape == (1, e5_file.HIDDEN)
     np.testing.assert_allclose(found[0], expected, atol=0.05)
     assert cosine(found[0], expected) > 0.995
+
+
+def test_a_session_keeps_nothing_of_what_it_is_made_from(file: Path) -> None:
+    """22 MB, for the real model."""
+    e5_file.write(file)
+    content = graph(Weights(file))
+    before = sys.getrefcount(content)
+    session = session_of(content)
+    assert session.get_inputs()[0].name == "embeddings"
+    assert sys.getrefcount(content) == before
 
 
 def encoded(x: Floats, tensors: e5_file.Arrays) -> Floats:
@@ -142,6 +155,16 @@ def tokenizer() -> Tokenizer:
 @pytest.mark.parametrize("text", REFERENCE, ids=ascii)
 def test_tokens_are_those_of_the_reference(tokenizer: Tokenizer, text: str) -> None:
     assert tokenizer.encode(text) == [*map(int, REFERENCE[text].split())]
+
+
+def test_characters_that_no_piece_has_are_one_unknown_token(tokenizer: Tokenizer) -> None:
+    start, known = tokenizer.encode("a"), tokenizer.encode("b c")
+    assert tokenizer.encode("a \U000f0000\U000f0001\x00 b c") == [*start, 6, UNKNOWN, *known]
+
+
+def test_a_long_word_is_cut_in_time_linear_in_its_length(tokenizer: Tokenizer) -> None:
+    """Text without blanks, as in Japanese or a listing."""
+    assert len(tokenizer.encode("x" * 60_000)) > 10_000
 
 
 def test_a_text_cannot_spell_a_special_token(tokenizer: Tokenizer) -> None:

@@ -19,7 +19,7 @@ from chatbot.clients.e5 import c_memory
 if TYPE_CHECKING:
     from chatbot.clients.e5.model import Model
 
-NAME = "multilingual-e5-small-int8"
+NAME = "multilingual-e5-small-int8-2"
 """Names the vectors, not only the weights: an index made with others, as by the wheel's own engine, is built anew."""
 DIMENSION = 384
 QUESTION_WINDOWS = 1

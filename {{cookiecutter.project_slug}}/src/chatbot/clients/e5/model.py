@@ -41,12 +41,13 @@ class Model:
 
     @classmethod
     def load(cls, file: Path) -> Model:
-        """Takes about a second. InvalidConfiguration when the file is not one of weights."""
+        """Takes about half a second. InvalidConfiguration when the file is not one of weights."""
         c_memory.share()
         weights = Weights(file)
-        session = _session(graph(weights))  # first: what making it takes is free again for the tokenizer
+        session = session_of(graph(weights))
         tokenizer = Tokenizer(weights.pieces())
-        c_memory.give_back()  # what making both took, a quarter of all
+        weights.let_go()
+        c_memory.give_back()  # what making both took
         return cls(weights, tokenizer, session)
 
     def embed(self, text: str, windows: int | None = None) -> list[float]:
@@ -72,11 +73,13 @@ def windows_of(tokens: Sequence[int], longest: int) -> list[Sequence[int]]:
     return [tokens[start : start + size] for start in range(0, max(len(tokens), 1), size)]
 
 
-def _session(model: bytes) -> Any:
+def session_of(model: bytes) -> Any:
     """Single-threaded: texts side by side use the cores better than one text spread over them, and a question that
     comes meanwhile is not made to wait for a pool of threads."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False  # which would keep the memory of the longest text for ever
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session._model_bytes = None  # kept to start again on another kind of processor; 22 MB
+    return session

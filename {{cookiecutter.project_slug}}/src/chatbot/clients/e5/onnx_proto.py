@@ -14,7 +14,7 @@ FIELD = descriptor_pb2.FieldDescriptorProto
 TYPES = {"int": FIELD.TYPE_INT64, "enum": FIELD.TYPE_INT32, "float": FIELD.TYPE_FLOAT, "bytes": FIELD.TYPE_BYTES}
 TYPES["str"] = FIELD.TYPE_STRING
 
-FLOAT, INT8, INT64 = 1, 3, 7
+FLOAT, UINT8, INT8, INT64 = 1, 2, 3, 7
 """Data types of tensors (TensorProto.DataType)."""
 ATTRIBUTE_FLOAT, ATTRIBUTE_INT = 1, 2
 """Types of attributes (AttributeProto.AttributeType)."""

@@ -50,6 +50,18 @@ class Shape:
     epsilon: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """By id: where a piece's UTF-8 begins in `text` and the one after it, and the logarithm of how likely it is."""
+
+    text: NDArray[np.uint8]
+    ends: NDArray[np.int64]
+    scores: Floats
+
+    def __getitem__(self, piece: int) -> bytes:
+        return self.text[self.ends[piece] : self.ends[piece + 1]].tobytes()
+
+
 class Weights:
     """An open file of weights, which stays mapped as long as this is alive."""
 
@@ -62,13 +74,11 @@ class Weights:
         except (OSError, struct.error, ValueError):
             raise InvalidConfiguration(f"{file} is not what this release reads: install {PACKAGE} again.") from None
 
-    def pieces(self) -> Iterator[tuple[bytes, float]]:
-        """The parts of words that the tokenizer knows, in the order of ids, and the logarithm of how likely each is."""
-        ends = np.frombuffer(self._bytes, "<u4", self._pieces + 1, self._pieces_at).tolist()
-        scores = np.frombuffer(self._bytes, "<f4", self._pieces, self._pieces_at + 4 * len(ends)).tolist()
-        text = self._bytes[self._text_at : self._text_at + ends[-1]]
-        for number, score in enumerate(scores):
-            yield text[ends[number] : ends[number + 1]], score
+    def pieces(self) -> Pieces:
+        """The parts of words that the tokenizer knows."""
+        ends = np.frombuffer(self._bytes, "<u4", self._pieces + 1, self._pieces_at).astype(np.int64)
+        scores = np.frombuffer(self._bytes, "<f4", self._pieces, self._pieces_at + 4 * len(ends))
+        return Pieces(np.frombuffer(self._bytes, np.uint8, ends[-1], self._text_at), ends, scores)
 
     def vectors(self, *names: str) -> Floats:
         """One or more tensors of float32, one after the other."""
@@ -76,13 +86,22 @@ class Weights:
 
     def matrix(self, name: str, rows: int) -> Floats:
         """A matrix (rows, values a row), unpacked."""
-        return _unpacked(self._blocks(name, rows))
+        return _values(*self.blocks(name, rows))
+
+    def blocks(self, name: str, rows: int) -> tuple[NDArray[np.uint8], Floats]:
+        """A matrix as it lies here: numbers 0 to 15 (rows, blocks a row, 32), each 8 more than what its block's scale
+        (rows, blocks a row) is to be multiplied with."""
+        return _unpacked(self._packed(name, rows))
 
     def word_embeddings(self, tokens: Sequence[int]) -> Floats:
         """The rows (tokens, hidden) of the table of words."""
-        return _unpacked(self._blocks("emb.word", self.shape.words)[tokens])
+        return _values(*_unpacked(self._packed("emb.word", self.shape.words)[tokens]))
 
-    def _blocks(self, name: str, rows: int) -> NDArray[np.uint8]:
+    def let_go(self) -> None:
+        """Of what was read, 18 MB after all of it once: the system may have the memory, and reads it again if asked."""
+        self._bytes.madvise(mmap.MADV_DONTNEED)
+
+    def _packed(self, name: str, rows: int) -> NDArray[np.uint8]:
         count, offset = self._tensors[name]
         packed = np.frombuffer(self._bytes, np.uint8, count // BLOCK * BLOCK_BYTES, offset)
         return packed.reshape(rows, -1, BLOCK_BYTES)
@@ -124,8 +143,11 @@ def path() -> Path:
     return Path(package.submodule_search_locations[0]) / FILE
 
 
-def _unpacked(blocks: NDArray[np.uint8]) -> Floats:
-    """From blocks (rows, blocks a row, 18 bytes) to values (rows, 32 x blocks a row)."""
-    scales = np.ascontiguousarray(blocks[..., :2]).view("<f2").astype(np.float32)
-    halves = np.concatenate([blocks[..., 2:] & 15, blocks[..., 2:] >> 4], axis=-1)
-    return ((halves.astype(np.float32) - 8) * scales).reshape(len(blocks), -1)
+def _unpacked(packed: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Floats]:
+    """From blocks (rows, blocks a row, 18 bytes) to `Weights.blocks`."""
+    scales = np.ascontiguousarray(packed[..., :2]).view("<f2").astype(np.float32)[..., 0]
+    return np.concatenate([packed[..., 2:] & 15, packed[..., 2:] >> 4], axis=-1), scales
+
+
+def _values(codes: NDArray[np.uint8], scales: Floats) -> Floats:
+    return ((codes.astype(np.float32) - 8) * scales[..., None]).reshape(len(codes), -1)
