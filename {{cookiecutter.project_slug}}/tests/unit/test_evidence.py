@@ -125,3 +125,57 @@ def test_what_is_said_in_the_questions_language_is_not_said_once_more_in_another
     french = passage("La page web de Tidewatch accepte 150 users à la fois.", "Marée", "fr")
     asked = Question("How many users does the Tidewatch web page take at once?", "en")
     assert answer(asked, [PASSAGES[0], french]) == ["“Its web page takes 150 users at once.” [1]"]
+
+
+COURSES = [
+    passage(TEXT, "Tidewatch"),
+    passage("Rockpool is a course for schools. It has six lessons on crabs and kelp.", "Rockpool"),
+    passage(FRENCH, "Phare", "fr"),
+]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many users does the web page of Rockpool take at once?",
+        "When was Rockpool conceived?",
+        "Where were the pilot courses of Rockpool held?",
+        "How many users does the web page of Oyster take at once?",
+        "Qui a traduit Rockpool en espagnol ?",
+    ],
+)
+def test_what_is_said_of_one_thing_is_no_answer_about_another(question: str) -> None:
+    assert answer(Question(question, "fr" if question.startswith("Qui") else "en"), COURSES) == []
+
+
+def test_a_document_that_names_the_thing_once_speaks_of_it_throughout() -> None:
+    longer = [passage(f"Tidewatch is for harbours. {TEXT}", "A program"), passage("Nets have holes.", "Nets")]
+    longer.append(replace(longer[0], chunk=replace(longer[0].chunk, id="2", text="Its manual was printed in Brest.")))
+    assert "Brest" in " ".join(answer(Question("Where was the manual of Tidewatch printed?", "en"), longer))
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "right"),
+    [
+        ("To which country was the method applied?", "The method is applied here. It was applied to Peru.", "Peru"),
+        ("Dans quel pays la méthode est-elle appliquée ?", "La méthode MX est appliquée au Pérou.", "Pérou"),
+        ("What is the footprint of glass?", "The footprint of glass is large. Glass has a footprint of 3 kg.", "3 kg"),
+    ],
+)
+def test_the_kind_of_thing_that_is_asked_for_decides(question: str, text: str, right: str) -> None:
+    language: Language = "fr" if question.startswith("Dans") else "en"
+    assert right in " ".join(answer(Question(question, language), [passage(text, "Paper", language)]))
+
+
+def test_initials_are_no_names() -> None:
+    found = answer(Question("Which U.S. port takes cod?", "en"), [passage("The port of Boston takes cod.", "Ports")])
+    assert "Boston" in " ".join(found)
+
+
+def test_a_title_within_a_bibliography_is_no_sentence() -> None:
+    entries = (
+        "Rules of evaluation are in it. Smith, J. (2015). Evaluation of tide tables in harbours. Ports, 3(2), 15."
+        " Doe, A. (2016). Tide tables. Ports, 4(1), 2."
+    )
+    found = " ".join(answer(Question("What is the evaluation of tide tables?", "en"), [passage(entries, "Tides")]))
+    assert "in harbours" not in found

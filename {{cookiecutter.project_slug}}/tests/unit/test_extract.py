@@ -39,11 +39,11 @@ def test_a_follow_up_is_answered_on_its_own_words_where_it_has_any() -> None:
     assert answer(Question("Why?", "en", search=f"Why? {about}"), [TAXES])
 
 
-def test_at_most_three_sentences() -> None:
+def test_at_most_four_sentences() -> None:
     quotes = answer(
         Question("Which cat?", "en"), [passage(" ".join(f"A cat named Number{n} slept." for n in range(9)))]
     )
-    assert " ".join(quotes).count("cat") == 3
+    assert " ".join(quotes).count("cat") == 4
 
 
 def test_quotation_marks_are_those_of_the_question() -> None:

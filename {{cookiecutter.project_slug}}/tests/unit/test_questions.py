@@ -46,6 +46,7 @@ def test_a_question_stays_in_its_half() -> None:
     halves = [half(Asked(f"Question {n}?")) for n in range(200)]
     assert 70 < halves.count("tuning") < 130
     assert halves == [half(Asked(f"Question {n}?", after=["x"])) for n in range(200)]
+    assert {half(Asked(f"Question {n}?", held_out=True)) for n in range(200)} == {"reporting"}
 
 
 @pytest.mark.parametrize("text", ["- question: Who?", '- {question: "Who?", must_refuse: true, expected_words: [x]}'])

@@ -16,11 +16,15 @@ MEASURES = tuple(
     (re.compile(asked, re.IGNORECASE), re.compile(unit, re.IGNORECASE))
     for asked, unit in (
         (
+            r"^(?!\W*(?:how (?:do|does|did|is|are)|why|who|comment|pourquoi|qui)\b).*"
             r"\b(?:salar(?:y|ies)|wages?|price|fee|budget|salaire|prix|tarif)s?\b"
             r"|\bhow much (?:do|does|did|would|will) .{1,80}\b(?:cost|earn|pay)\b|\bcombien (?:coût|gagne|paie)",
             MONEY,
         ),
-        (r"\bhow old\b|\bquel âge\b", r"\b(?:aged?|born|years? old|birth\w*|ans|âgée?s?|née?s?|naissance)\b"),
+        (
+            r"\bhow old\b|\bquel âge\b",
+            r"\b(?:aged?|born|years? old|[\d,.]+ (?:[mb]illion )?years|birth\w*|ans|âgée?s?|née?s?|naissance)\b",
+        ),
         (r"\be-?mail\b|\bcourriel\b|\badresse (?:électronique|mail)\b", r"@"),
         (r"\b(?:tele)?phone numbers?\b|\bnuméros? de téléphone\b", r"\+?\d(?:[ .()-]?\d){7}"),
         (

@@ -29,6 +29,8 @@ SENTENCES_SURE, SENTENCES_UNSURE = 3, 4
 MOST_REFERENCES = 3
 KEPT_SURE, KEPT_UNSURE = 0.5, 1.5
 """How far below the best score a sentence may be that is quoted beside it, where there is plenty of evidence or not."""
+WEAKER = 0.5
+"""How much less evidence than the best a sentence may have that is quoted beside it."""
 COMPARED = 8
 """The best sentences, whose meaning is compared with the question's."""
 PASSAGE_WEIGHT, CUE_WEIGHT, CLOSENESS_WEIGHT = 1.2, 0.15, 0.15
@@ -57,7 +59,13 @@ NEAR = 200
 
 NUMBER_QUESTION = re.compile(
     r"\b(when|how (many|much|old|long|far|tall|large|big|often)|years?|dates?|percent\w*|number|century"
-    r"|(what|which) (share|proportion|fraction|part of)|by what factor"
+    r"|(what|which) (share|proportion|fraction|part of|capacity|quantity)|by what factor"
+    r"|how (fast|high|wide|deep|heavy)"
+    r"|(what|how) (is|was|are|were) the (?:\w+ ){0,2}(footprint|population|costs?|price|size|capacity|rate|speed|length"
+    r"|height|weight|area|budget|salary|duration|temperature|distance|share)"
+    r"|costs? (per|of)|quelle est l['’](?:empreinte|altitude|étendue)"
+    r"|quel(le)?s? (est|sont|était) (la |le |les )(?:population|coûts?|prix|taille|capacité|taux|vitesse|longueur"
+    r"|hauteur|poids|superficie|budget|salaire|durée|température|distance|part)"
     r"|quand|combien|années?|siècle|nombre|quel âge|quelle (part|proportion|fraction)|de quel facteur)\b",
     re.IGNORECASE,
 )
@@ -73,6 +81,17 @@ DATE = re.compile(
     r"|ans (après|avant))\b",
     re.IGNORECASE,
 )
+PLACE_QUESTION = re.compile(
+    r"^\W*(where|où)\b|\b(what|which) (country|countries|city|cities|town|village|region|state|continent)\b"
+    r"|\bquel(le)?s? (pays|villes?|villages?|régions?|continents?)\b",
+    re.IGNORECASE,
+)
+PLACE = re.compile(
+    r"\b(?i:in|at|to|from|near|of|for|across|between|and|into|à|au|aux|en|dans|de|du|des|et|vers|chez)"
+    r" (?:(?i:the|la|le|les) |l['’])?(?:[Nn]orth|[Ss]outh|[Ee]ast|[Ww]est)?(?P<name>[A-ZÀ-Ý][a-zà-ÿ][\w’'-]*)"
+    r"|\bd['’](?P<of>[A-ZÀ-Ý][a-zà-ÿ]\w+)"
+)
+"""A name after a preposition; an acronym is none."""
 NAME_QUESTION = re.compile(
     r"\b(who|whom|whose|where|country|city|company|team|person|name|qui|où|pays|ville|entreprise|nom)\b", re.IGNORECASE
 )
@@ -94,6 +113,7 @@ NUMBER = re.compile(
 )
 BIBLIOGRAPHY = re.compile(
     r"(?i:\bdoi): ?10\.\d|\bdoi\.org/10\.\d|\b\d+ ?\(\d+(?:[-–]\d+)?\)[:,] ?e?\d|\bRetrieved from\b|\bISBN\b"
+    r"|^[“\"][^”\"]{5,200}\.[”\"] (?:https?:|In[ ,])"
     r"|^[^\W\d_][\w’'-]+, [A-ZÀ-Ý]\.(?: ?[A-ZÀ-Ý]\.)*(?:,| &| and| et|\.)? .{0,300}\((?:1[5-9]|20)\d\d[a-z]?\)"
     r"|(?i:\b(?:submitted|received|accepted|published): ?\d)"
     r"|^(?:\W*[\w.+-]+@[\w-]+\.[\w.-]+\W*)+$"
@@ -153,21 +173,18 @@ def choose(found: Found, closeness: Mapping[str, float]) -> Sequence[Place]:
     """What to quote, given the closeness to the question of some of the sentences, by their text."""
     if found.references:
         return found.references
-    scored = [
-        (quote.score + CLOSENESS_WEIGHT * closeness.get(quote.text, quote.closeness), quote)
-        for quote in found.quotes[:COMPARED]
-    ]
+    own = {quote.place: closeness.get(quote.text, quote.closeness) for quote in found.quotes[:COMPARED]}
+    scored = [(quote.score + CLOSENESS_WEIGHT * own[quote.place], quote) for quote in found.quotes[:COMPARED]]
     scored.sort(key=lambda each: -each[0])
-    if not scored:
+    weighed = {quote.place: evidence(quote.evidence, quote.closeness, own[quote.place]) for _, quote in scored}
+    if not scored or weighed[scored[0][1].place] < ENOUGH:
         return []
-    best, quote = scored[0]
-    found_evidence = evidence(quote.evidence, quote.closeness, closeness.get(quote.text, quote.closeness))
-    if found_evidence < ENOUGH:
-        return []
-    is_sure = found_evidence >= PLENTY
+    best, first = scored[0][0], scored[0][1].place
+    is_sure = weighed[first] >= PLENTY
     most, kept = (SENTENCES_SURE, KEPT_SURE) if is_sure else (SENTENCES_UNSURE, KEPT_UNSURE)
-    chosen = [each.place for score, each in scored[:most] if score >= best - kept]
-    if is_sure and quote.place.language == found.language:  # said once more in another language it helps nobody
+    least = max(ENOUGH, weighed[first] - WEAKER)
+    chosen = [quote.place for score, quote in scored[:most] if score >= best - kept and weighed[quote.place] >= least]
+    if is_sure and first.language == found.language:  # said once more in another language it helps nobody
         chosen = [place for place in chosen if place.language == found.language]
     return _with_neighbour(chosen, found)
 
@@ -201,12 +218,18 @@ def is_reference(passage: Passage) -> bool:
 
 
 def _places(number: int, passage: Passage) -> list[Place]:
-    text, language, document = passage.chunk.text, passage.chunk.language, passage.chunk.document_id
+    text, language, document = passage.chunk.text, passage.chunk.language, passage.title
     above = frozenset(terms(f"{passage.title} {passage.chunk.heading} {_known_of(passage)}", language))
     if is_reference(passage):
         line = frozenset(terms(text, language))
         return [Place(number, 0, len(text), language, line, above=above, around=line, document=document)]
-    spans = [(start, end) for start, end in sentence_spans(text) if _is_quotable(text[start:end], passage.title)]
+    every = sentence_spans(text)
+    cites = [True, *(bool(BIBLIOGRAPHY.search(text[start:end])) for start, end in every), True]
+    spans = [
+        (start, end)
+        for at, (start, end) in enumerate(every)
+        if _is_quotable(text[start:end], passage.title) and not (cites[at] and cites[at + 2] and len(every) > 2)
+    ]
     each = [frozenset(terms(text[start:end], language)) for start, end in spans]
     next_to = [frozenset[str](), *each, frozenset[str]()]
     around = frozenset[str]().union(*each)
@@ -293,6 +316,9 @@ def _fits(question: str, sentence: str) -> bool | None:
         return bool(DATE.search(sentence))
     if NUMBER_QUESTION.search(question):
         return bool(NUMBER.search(sentence))
+    if PLACE_QUESTION.search(question):
+        known = {word.lower() for word in WORD.findall(question)}
+        return any((found["name"] or found["of"]).lower() not in known for found in PLACE.finditer(sentence))
     if NAME_QUESTION.search(question):
         known = {word.lower() for word in WORD.findall(question)}
         return any(not known.issuperset(WORD.findall(name.lower())) for name in NAME.findall(sentence))

@@ -8,6 +8,7 @@ The file is a YAML list. A question is `must_refuse: true`, or has what a right 
   page: 1                                           the page of such a citation; optional
 - question: And when?
   after: [Who wrote “CFD Python”?]                  what was asked before it, in order
+  held_out: true                                    whoever tunes must not look at it (benchmarks/questions.py)
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ FORMS: dict[str, tuple[type, str]] = {
     "expected_words": LIST,
     "page": (int, "a number"),
     "must_refuse": (bool, "true or false"),
+    "held_out": (bool, "true or false"),
 }
 """The keys of a question: what they hold, and how that is said."""
 Verdict = Literal["right", "partly", "wrong", "refused wrongly", "refused rightly", "answered wrongly"]
@@ -55,6 +57,7 @@ class Asked:
     expected_words: Sequence[str] = ()
     page: int | None = None
     must_refuse: bool = False
+    held_out: bool = False
 
     @property
     def id(self) -> str:
