@@ -10,9 +10,12 @@ from tests.browser.conftest import NAMED, PHONE, Addresses
 from tests.browser.reader import Reader, barriers
 from tests.browser.test_chat_page import Opened
 from tests.processes import chatbot, serving
+from tests.unit.pdfs import document, lines
 
 pytestmark = pytest.mark.slow
 
+TIDES = document([lines(["Tides", "The tide turns twice a day."]), lines(["Boats wait for it."])], title="Tides")
+NETS = b"<title>Nets</title><h2>Nets</h2><p>Nets are mended.</p><p hidden>Nobody sees this.</p><nav>Home About</nav>"
 BARNS = b"# Barns\n\nBarns keep hay dry for two winters."
 
 
@@ -80,3 +83,40 @@ async def test_those_who_may_add_documents_and_look_after_the_service(
         await reader.button("yes").click()
         await expect(reader.status).to_have_text(reader.say("removed"))
         await expect(page.locator("#documents li").filter(has_text="Barns")).to_have_count(0)
+
+
+async def test_a_page_is_shown_as_an_image_and_as_text_again(
+    opened: Opened, urls: dict[str, str], services: Services
+) -> None:
+    tides, _ = await services.ingester.register("tides.pdf", "tides.pdf", TIDES)
+    await services.ingester.process(tides.id, _unwatched)
+    with serving({**urls, **NAMED, "ANONYMOUS_SCOPES": "ask ingest"}) as (_, client):
+        [passage, *_] = client.get(f"/v1/documents/{tides.id}/passages").json()["passages"]
+        page = await opened(str(client.base_url.join(f"/#passage={tides.id}/{passage['chunk_id']}")))
+        reader = Reader(page)
+        await expect(reader.panel).to_contain_text("The tide turns twice a day.")
+        await reader.button("as_page").click()
+        image = page.locator("#source-image")
+        await expect(image).to_be_visible()
+        await expect(image).to_have_js_property("complete", True)
+        assert await image.evaluate("node => node.naturalWidth") > 100
+        assert await barriers(page) == []
+        await reader.button("as_text").click()
+        await expect(image).to_be_hidden()
+        await expect(reader.panel).to_contain_text("The tide turns twice a day.")
+    await services.ingester.remove(tides.id)
+
+
+async def test_the_page_says_in_its_language_why_words_were_left_out(
+    opened: Opened, addresses: Addresses, services: Services
+) -> None:
+    nets, _ = await services.ingester.register("nets.html", "nets.html", NETS)
+    await services.ingester.process(nets.id, _unwatched)
+    page = await opened(f"{addresses.bot}/documents", locale="fr-FR")
+    row = page.locator("#documents li").filter(has_text="Nets")
+    for word in ("hidden", "menus"):
+        await expect(row).to_contain_text(Reader(page, "fr").say(f"reason: {word}"))
+    await services.ingester.remove(nets.id)
+
+
+async def _unwatched(_: float) -> None: ...

@@ -128,9 +128,9 @@ def test_what_is_said_in_the_questions_language_is_not_said_once_more_in_another
 
 
 COURSES = [
-    passage(TEXT, "Tidewatch"),
-    passage("Rockpool is a course for schools. It has six lessons on crabs and kelp.", "Rockpool"),
-    passage(FRENCH, "Phare", "fr"),
+    passage(TEXT, "Tidewatch", closeness=0.3),
+    passage("Rockpool is a course for schools. It has six lessons on crabs and kelp.", "Rockpool", closeness=0.3),
+    passage(FRENCH, "Phare", "fr", closeness=0.3),
 ]
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import inspect
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chatbot.domain import UNEXPLAINED
+from chatbot.ingestion import parsing
+from chatbot.ingestion.parsing import html, odt
 from chatbot.settings import Settings
 from chatbot.web.pages import embed, page
 from tests.unit.fakes import client_of, fake_services
@@ -118,9 +123,18 @@ def test_each_word_that_is_used_exists_and_each_that_exists_is_used(name: str) -
     used |= set(re.findall(r'\b(?:word|label): "(\w+)"', text["js"]))
     assert used - known == set()
     quoted = set(re.findall(r'"(\w+)"', text["js"]))
+    kinds = {f"{kind}: " for kind in re.findall(r'\binWords\("(\w+)"', text["js"])}
     families = set(re.findall(r"`(\w+_)\$", text["js"])) | {f"{n}_" for n in re.findall(r'count\("(\w+)"', text["js"])}
-    own = {each for each in WORDS[name]["en"] if not each.startswith(tuple(families))}
+    own = {each for each in WORDS[name]["en"] if not each.startswith((*families, *kinds))}
     assert own - used - quoted == set()
+
+
+def test_each_reason_for_which_words_are_left_out_is_said_in_both_languages() -> None:
+    code = "".join(each.read_text("utf-8") for each in Path(parsing.__file__).parent.glob("*.py"))
+    said = set(re.findall(r'leave_out\(\s*"([^"]+)"', code)) | {*odt.LEFT_OUT.values(), UNEXPLAINED}
+    said |= set(re.findall(r'return (?:"" if .* else )?"([a-z ]+)"', inspect.getsource(html._reason)))
+    assert {"hidden", "menus", "buttons", "comments"} < said
+    assert {f"reason: {each}" for each in said} <= {*WORDS["documents"]["fr"]}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -209,6 +209,17 @@ def test_a_heading_that_is_a_picture_is_found_by_its_place() -> None:
     assert [(each.heading, each.text) for each in sections] == [("", "Old text."), ("Drawn heading", "New text.")]
 
 
+def test_an_entry_that_points_to_the_place_of_another_belongs_to_its_line() -> None:
+    pages = [
+        lines(["Need", "Nets wear out.", "They are mended"]),
+        lines(["by hand in spring.", "References", "Roe, A. Nets."]),
+    ]
+    outline = [("Need", 0, 780.0), ("References", 0, 780.0)]
+    found = [(each.heading, each.text) for each in read(*pages, outline=outline).sections]
+    assert [heading for heading, _ in found] == ["Need", "Need", "References"]
+    assert found[-1][1] == "Roe, A. Nets."
+
+
 # Title and description ------------------------------------------------------------------------------------------------
 
 
@@ -253,6 +264,24 @@ def test_what_is_not_plain_is_not_said() -> None:
     page = at(72, 770, "The price of water", 20) + lines(["A report for the city council, in two parts"], top=740)
     assert read(page, author="user").metadata == {}
     assert read(page, author="Ada Roe; Bob Poe").metadata == {"authors": ["Ada Roe", "Bob Poe"]}
+
+
+@pytest.mark.parametrize("stamp", ["DRAFT", "Confidentiel", "Harbour board"])
+def test_a_watermark_is_no_title(stamp: str) -> None:
+    page = (
+        at(150, 700, stamp, 60)
+        + at(72, 770, "The price of water", 20)
+        + lines(["Water is dear.", "It rains."], top=600)
+    )
+    other = at(150, 700, stamp, 60) + lines(["Wells are deep.", "They are dug."], top=600)
+    assert read(page, other).title == "The price of water"
+
+
+def test_the_head_of_a_table_is_no_list_of_authors() -> None:
+    rows = ["Port Lorient, Port Brest, Saint Malo", "120 140 99", "133 120 87"]
+    assert "authors" not in read(at(72, 770, "Cod landed", 20) + lines(rows, top=740)).metadata
+    named = ["Ada Roe, Jean Poe, Zoe Doe", "Department of Fish, 12 Quay", "We count cod."]
+    assert read(at(72, 770, "Cod landed", 20) + lines(named, top=740)).metadata["authors"][0] == "Ada Roe"
 
 
 # Forms and notes ------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from chatbot.domain import ParsedDocument, UnreadableDocument
@@ -60,8 +61,9 @@ def read(content: bytes, name: str) -> ParsedDocument:
         properties, entries, pages = _extract(content, name)
     if not any(page.lines or page.read_by_ocr.strip() for page in pages):
         raise UnreadableDocument(_why_there_is_none(name, pages))
+    _move_to_their_lines(entries, pages)
     outline = Outline()
-    outline.title = title_of(properties.get("Title", ""), pages[0].lines)
+    outline.title = title_of(properties.get("Title", ""), pdf_layout.without_watermarks([page.lines for page in pages]))
     metadata = describe(properties, pages[0].lines, outline.title)
     _note(outline, pages)
     running = pdf_layout.Running([page.lines for page in pages])
@@ -149,6 +151,23 @@ def _entries(pdf: PdfDocument) -> dict[int, list[Entry]]:
         if destination and page is not None and text:
             entries[page].append(Entry(bookmark.level + 2, text, _top(destination)))
     return entries
+
+
+def _move_to_their_lines(entries: dict[int, list[Entry]], pages: Sequence[Page]) -> None:
+    """An entry that points where the one before it does has no place of its own, as TeX writes those of sections
+    without a number: it belongs to its line, if a later page has it, lest it head the other's text."""
+    for index in sorted(entries):
+        for before, entry in [*pairwise(entries[index])]:
+            if entry.top != before.top or _is_on(pages[index], entry):
+                continue
+            later = (at for at in range(index + 1, len(pages)) if _is_on(pages[at], entry))
+            if (found := next(later, None)) is not None:
+                entries[index].remove(entry)
+                entries[found] = [replace(entry, top=None), *entries.get(found, [])]
+
+
+def _is_on(page: Page, entry: Entry) -> bool:
+    return _matching([_bare(line.text) for line in page.lines], 0, _bare(entry.text)) is not None
 
 
 def _top(destination: Any) -> float | None:

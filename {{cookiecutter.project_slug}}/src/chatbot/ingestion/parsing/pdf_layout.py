@@ -33,7 +33,30 @@ CROSSING = 0.2
 """Share of a page's lines that may cross the gutter: titles, figures."""
 PROSE = 0.4
 """Share of the lines in columns that begin in lower case, from which they are sentences and no table."""
+STAMPED = 1.5
+"""How much higher than the usual line a watermark is."""
+STAMP = re.compile(
+    r"\W*(?:(?:final |first )?draft|confidential|(?:not |do not )?(?:copy|distribute)|sample|specimen|preprint|proof"
+    r"|internal|void|brouillon|provisoire|confidentiel|projet|copie|épreuve|spécimen|document de travail)\W*",
+    re.IGNORECASE,
+)
 FINAL = '.!?:;…»”"'
+
+
+def without_watermarks(pages: Sequence[Sequence[Line]]) -> list[Line]:
+    """The first page's lines but for what is stamped over pages: large words like « DRAFT », or what the next page has
+    in the same place and as large."""
+    following = [(line.text, line.middle) for line in pages[1]] if len(pages) > 1 else []
+    usual = median([line.top - line.bottom for line in pages[0]] or [0])
+    return [
+        line
+        for line in pages[0]
+        if line.top - line.bottom <= STAMPED * usual
+        or not (
+            STAMP.fullmatch(line.text)
+            or any(line.text == text and abs(line.middle - middle) < SAME_PLACE for text, middle in following)
+        )
+    ]
 
 
 def in_reading_order(lines: Sequence[Line]) -> list[Line]:

@@ -52,6 +52,8 @@ NO_NAME = re.compile(
 )
 UNFINISHED = re.compile(r"(?:,|\band|&|\bet|\b[A-Z]\.)\s*$")
 LONGEST_NAME = 60
+ROWS, FIGURES = 3, 0.4
+"""Lines below a line of names, and the share of their words that are numbers where it heads a table."""
 TOP_LINES = 12
 """Lines below the title in which authors are looked for."""
 
@@ -107,9 +109,15 @@ def _authors(lines: Sequence[Line], title: str) -> list[str]:
             last += 1
             text += f" {lines[last].text}"
         names = _names(text)
-        if names:
+        if names and not _heads_figures(lines[last + 1 : last + 1 + ROWS]):
             return names if last + 1 == len(lines) or not _may_go_on(lines[last], lines[last + 1]) else []
     return []
+
+
+def _heads_figures(below: Sequence[Line]) -> bool:
+    """Whether figures stand below: then the line names the columns of a table."""
+    words = " ".join(line.text for line in below).split()
+    return bool(words) and sum(any(map(str.isdigit, word)) for word in words) >= FIGURES * len(words)
 
 
 def _may_go_on(line: Line, after: Line) -> bool:

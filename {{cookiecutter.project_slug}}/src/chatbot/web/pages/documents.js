@@ -100,12 +100,22 @@ function removal(each, acts) {
 }
 
 function leftOut({ seen, left_out, notes }, item) {
-  const reasons = Object.entries(left_out).map(([reason, number]) => `${number.toLocaleString(language)} ${reason}`);
+  const reasons = Object.entries(left_out).map(([reason, number]) => `${number.toLocaleString(language)} ${inWords("reason", reason)}`);
   const missing = Object.values(left_out).reduce((sum, each) => sum + each, 0);
   if (!missing && !notes.length) return;
   const line = element("p", "", item);
   if (missing) line.append(say("left_out", missing.toLocaleString(language)).replace("{m}", seen.toLocaleString(language)), " ");
-  element("span", [reasons.join(", "), ...notes].filter(Boolean).join("; "), line).lang = "en";
+  const known = notes.map((note) => inWords("note", note));
+  line.append([reasons.join(", "), ...known].filter(Boolean).join("; "));
+}
+
+function inWords(kind, text) {  // what readers of files say, in the page's language; its numbers and names stay
+  for (const word of Object.keys(words[language]).filter((each) => each.startsWith(`${kind}: `))) {
+    const [start, end] = word.slice(kind.length + 2).split("{n}");
+    if (text === start && end === undefined) return say(word);
+    if (end !== undefined && text.startsWith(start) && text.endsWith(end)) return say(word, text.slice(start.length, text.length - end.length));
+  }
+  return text;
 }
 
 let typing = null;
