@@ -89,7 +89,7 @@ async def test_a_right_answer_without_markers_gets_its_citation() -> None:
 async def test_an_invented_answer_gives_way_to_quotes_never_to_a_false_no_answer() -> None:
     answer, text, cited = await answered("Denmark did so in 1850, says the minister [1].")
     assert answer.text == text
-    assert text == UNSUPPORTED["en"] + "“Sweden introduced a carbon tax in 1991.” [1]"
+    assert text.startswith(UNSUPPORTED["en"] + "“Sweden introduced a carbon tax in 1991.")
     assert (answer.grounded, answer.model, cited) == (True, "extractive", [1])
 
 
