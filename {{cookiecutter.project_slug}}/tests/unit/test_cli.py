@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -139,14 +138,12 @@ def test_wrong_usage_is_2() -> None:
 
 
 @pytest.mark.slow
-def test_settings_errors_name_every_variable_quickly(tmp_path: Path) -> None:
+def test_settings_errors_name_every_variable(tmp_path: Path) -> None:
     environ = environment(DATABASE_URL="mysql://u:hunter2@h/d", PORT="eighty", PASSAGES="0")
-    started = time.monotonic()
     result = subprocess.run(
         [sys.executable, "-m", "chatbot", "worker"], cwd=tmp_path, env=environ, capture_output=True, text=True
     )
     assert result.returncode == 1
-    assert time.monotonic() - started < 4  # on a shared machine; alone it takes less than 2
     assert all(name in result.stderr for name in ("DATABASE_URL", "PORT", "PASSAGES"))
     assert "hunter2" not in result.stderr
     assert "Traceback" not in result.stderr
