@@ -17,6 +17,18 @@ def test_a_question_finds_documents_of_either_language() -> None:
     assert len(stems) == len(set(stems))
 
 
+@pytest.mark.parametrize("pair", ["written writes", "write wrote", "held hold", "children's child", "taking took"])
+def test_irregular_forms_find_each_other(pair: str) -> None:
+    asked, said = pair.split()
+    assert set(query_terms(asked)) & set(terms(said, "en"))
+    assert set(query_terms(said)) & set(terms(asked, "en"))
+
+
+def test_what_is_another_word_too_is_no_form_of_it() -> None:
+    assert not set(query_terms("left")) & set(terms("leave", "en"))
+    assert not set(query_terms("founded")) & set(terms("find", "en"))
+
+
 def test_accents_that_were_not_typed_are_forgiven() -> None:
     assert set(query_terms("energie")) & set(terms("énergie", "fr"))
 

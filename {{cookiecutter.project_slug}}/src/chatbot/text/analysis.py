@@ -46,6 +46,25 @@ HOMOGRAPHS = frozenset(
 )
 """Function words of one language that carry meaning in the other: « le but », "a car"."""
 
+IRREGULAR_FORMS = """
+arise arose arisen; beat beaten; become became; begin began begun; bite bitten; blow blew blown; break broke broken;
+bring brought; build built; burn burnt; buy bought; catch caught; choose chose chosen; come came; deal dealt; dig dug;
+draw drew drawn; drink drank drunk; drive drove driven; eat ate eaten; fall fallen; feed fed; fight fought; find found;
+flee fled; fly flew flown; forbid forbade forbidden; forget forgot forgotten; freeze froze frozen; get got gotten;
+give gave given; go went gone; grow grew grown; hang hung; hear heard; hide hid hidden; hold held; keep kept;
+know knew known; lead led; learn learnt; lend lent; lose lost; make made; mean meant; meet met; pay paid;
+ride rode ridden; ring rang rung; rise risen; run ran; say said; see seen; seek sought; sell sold; send sent;
+shake shook shaken; shine shone; shoot shot; show shown; shrink shrank shrunk; sing sang sung; sink sank sunk; sit sat;
+sleep slept; speak spoke spoken; spend spent; spin spun; stand stood; steal stole stolen; stick stuck; strike struck;
+swear swore sworn; swim swam swum; take took taken; teach taught; tear torn; tell told; think thought;
+throw threw thrown; understand understood; wake woke woken; wear wore worn; weave wove woven; win won;
+write wrote written; child children; criterion criteria; foot feet; index indices; matrix matrices; man men;
+mouse mice; phenomenon phenomena; tooth teeth; vertex vertices; woman women
+"""
+"""English words that no stemmer brings together, the first of each as its basic form. Those that are other words too
+(left, felt, rose, saw, ground) are not there."""
+BASIC_FORM = {form: basic for basic, *others in map(str.split, IRREGULAR_FORMS.split(";")) for form in others}
+
 WORD = re.compile(r"[^\W_]+")
 LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss"})
 LONGEST = 100
@@ -139,9 +158,10 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _stems(words: Iterable[str], language: Language) -> list[str]:
-    """The stem of each word, and that of the word without its accents where it is another one.
+    """The stem of each word, and those of the word without its accents and of its basic form where they are others.
 
     The stemmer takes « -ité » off, and not "-ite": « mobilité » gives mobil and mobilit, "mobilite" the second only.
+    It leaves "wrote" as it is: the word gives wrote and write.
     """
     stems: list[str] = []
     kept = [*words]
@@ -149,6 +169,8 @@ def _stems(words: Iterable[str], language: Language) -> list[str]:
         stems.append(_unaccented(stem))
         if not word.isascii() and (plain := _stemmer(language).stemWord(_unaccented(word))) != stems[-1]:
             stems.append(plain)
+        if language == "en" and word in BASIC_FORM:
+            stems.append(_stemmer(language).stemWord(BASIC_FORM[word]))
     return stems
 
 
