@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -32,10 +31,10 @@ async def fails() -> None:
 
 
 async def test_who_waits_is_free_at_once_and_the_work_ends_all_the_same() -> None:
-    ended, began = asyncio.Event(), time.monotonic()
+    ended = asyncio.Event()
     with pytest.raises(TimeoutError):
         await with_timeout(0.05, stubborn(ended))
-    assert time.monotonic() - began < 0.25
+    assert not ended.is_set()
     await asyncio.wait_for(ended.wait(), 5)
 
 

@@ -53,7 +53,7 @@ async def test_silent_resources_are_waited_for_at_once(client: httpx2.AsyncClien
     services.vectors.silent = services.queue.silent = True
     started = time.perf_counter()
     response = await client.get("/readyz")
-    assert time.perf_counter() - started < 3.5
+    assert time.perf_counter() - started < 5.5  # one after the other they would take six
     assert response.json()["detail"] == "Not ready: vector_db, queue."
 
 
