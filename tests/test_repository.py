@@ -103,3 +103,11 @@ def test_the_bill_of_materials_names_every_package_of_every_choice():
     lock = (SKELETON / "requirements-dev.lock").read_text("utf-8")
     locked = re.findall(r"^([\w.-]+)==([\w.+!-]+)", lock, re.M)
     assert {(each["name"], each["version"]) for each in bill["components"]} == set(locked)
+
+
+def test_no_question_of_the_benchmark_is_asked_twice():
+    """`python -m benchmarks.questions` refuses such a file."""
+    asked = yaml.safe_load((ROOT / "benchmarks" / "questions.yaml").read_text("utf-8"))
+    alone = [(each["question"], *each.get("after", ())) for each in asked]
+    assert len(alone) > 300
+    assert sorted({question for question in alone if alone.count(question) > 1}) == []
