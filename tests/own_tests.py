@@ -34,7 +34,7 @@ class OwnTests:
     @property
     def failures(self) -> str:
         """What was said of those tests when they failed: the end of it, if it is long."""
-        _, _, said = self.output.partition("= FAILURES =")
+        said = re.split(r"^=+ (?:ERRORS|FAILURES) =+$", self.output, maxsplit=1, flags=re.M)[-1]
         return said.partition("= short test summary info =")[0][-8000:] if self.repeated else ""
 
     @property

