@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from chatbot.ingestion.ingest import Ingester, IngestResult
     from chatbot.storage.jobs import Jobs
 
-LONGEST_PAUSE = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 """Seconds between two looks whether PostgreSQL is there again."""
 
 log = logging.getLogger(__name__)
@@ -99,14 +98,15 @@ async def _attempted(jobs: Jobs, ingester: Ingester, job: Job) -> Callable[[], A
 
 async def _recorded(record: Callable[[], Awaitable[JobState]], job: Job) -> JobState:
     """Record it, when PostgreSQL is down once it is there again: its outage is no failure of the work."""
-    for tried in itertools.count():
+    pause = FIRST_PAUSE
+    while True:
         try:
             return await record()
         except Unavailable as error:
-            if not tried:
+            if pause == FIRST_PAUSE:
                 log.warning("how the job ended waits to be recorded", extra={"job": job.id, "problem": str(error)})
-            await asyncio.sleep(min(LONGEST_PAUSE, 0.5 * 1.5**tried))
-    raise AssertionError("endless")
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
 
 
 async def _ingest(ingester: Ingester, job: Job, progress: Progress) -> IngestResult | None:

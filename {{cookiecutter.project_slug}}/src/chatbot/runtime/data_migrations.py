@@ -25,8 +25,10 @@ async def carry_out(database: Database, folder: Path) -> None:
     """Every one that was not carried to its end yet, in the order of their names. Unavailable."""
     done = {row["name"] for row in await database.rows("SELECT name FROM data_migrations")}
     for name, statement in _statements(folder):
+        if name in done:
+            continue
         total = 0
-        while name not in done and (changed := await _batch(database, statement)):
+        while changed := await _batch(database, statement):
             total += changed
             log.info("data migrated", extra={"migration": name, "rows": total})
         await database.rows(DONE, {"name": name})
