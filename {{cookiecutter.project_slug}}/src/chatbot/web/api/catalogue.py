@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from chatbot.storage.catalogue import FACETS
 from chatbot.web import problems
 from chatbot.web.api.cursors import CURSOR, cursor, position
-from chatbot.web.api.schemas import CatalogueView, DocumentView
+from chatbot.web.api.schemas.documents import CatalogueView, DocumentView
 from chatbot.web.auth.permissions import allowed
 from chatbot.web.dependencies import CallerParam, ServicesParam
 

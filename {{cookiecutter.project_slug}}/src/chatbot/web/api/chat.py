@@ -14,19 +14,19 @@ from chatbot.bootstrap import Services
 from chatbot.domain import EXTRACTIVE
 from chatbot.web import problems
 from chatbot.web.ai_disclosure import mark
-from chatbot.web.api import schemas
 from chatbot.web.api.openapi import event_stream
-from chatbot.web.api.schemas import (
+from chatbot.web.api.schemas import answers
+from chatbot.web.api.schemas.answers import (
     ChatAnswer,
     ChatRequest,
     CitationView,
     PassageView,
     Piece,
-    Problem,
     SearchRequest,
     SearchResult,
     UsageView,
 )
+from chatbot.web.api.schemas.problems import Problem
 from chatbot.web.auth.budget import BudgetParam
 from chatbot.web.auth.permissions import allowed
 from chatbot.web.dependencies import CallerParam, ServicesParam
@@ -166,7 +166,7 @@ class _Encoder:
             case Sources(passages=passages):
                 found = [PassageView.of(each) for each in passages]
                 conversation_id, message_id = self._ids
-                return "sources", schemas.Sources(
+                return "sources", answers.Sources(
                     passages=found, conversation_id=conversation_id, message_id=message_id
                 )
             case Token(text=text):

@@ -12,7 +12,7 @@ from chatbot.web import problems
 from chatbot.web.api import export
 from chatbot.web.api.addresses import shared
 from chatbot.web.api.cursors import CURSOR, cursor, position
-from chatbot.web.api.schemas import (
+from chatbot.web.api.schemas.conversations import (
     ConversationPage,
     ConversationView,
     FeedbackRequest,

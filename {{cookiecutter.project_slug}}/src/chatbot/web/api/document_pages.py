@@ -12,7 +12,7 @@ from chatbot.ingestion.parsing.parse import PDF
 from chatbot.ingestion.parsing.pdf import MOST_PAGES
 from chatbot.web import problems
 from chatbot.web.api.documents import existing
-from chatbot.web.api.schemas import MAX_QUESTION
+from chatbot.web.api.schemas.base import MAX_QUESTION
 from chatbot.web.auth.permissions import allowed
 from chatbot.web.dependencies import IdParam, ServicesParam
 

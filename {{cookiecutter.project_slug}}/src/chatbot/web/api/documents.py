@@ -20,13 +20,13 @@ from chatbot.domain import Caller, Document, Job, JobKind, JobRequest, Unreadabl
 from chatbot.jobs.outbox import submit
 from chatbot.storage.documents import AlreadyAccepted
 from chatbot.web import problems
-from chatbot.web.api.schemas import (
+from chatbot.web.api.schemas.base import MetadataBody
+from chatbot.web.api.schemas.documents import (
     DocumentPage,
     DocumentPassage,
     DocumentText,
     DocumentView,
     JobView,
-    MetadataBody,
     Upload,
     UrlBody,
 )

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from chatbot.bootstrap import Services
 from chatbot.web import problems
-from chatbot.web.api.schemas import ConsentBody, ConsentView, MeView, PersonalData, WholeConversation
+from chatbot.web.api.schemas.conversations import ConsentBody, ConsentView, MeView, PersonalData, WholeConversation
 from chatbot.web.auth.permissions import allowed
 from chatbot.web.auth.visitors import VISITOR
 from chatbot.web.dependencies import CallerParam, ServicesParam

@@ -9,7 +9,8 @@ from fastapi.openapi.utils import get_openapi
 
 from chatbot.settings import release
 from chatbot.web import problems
-from chatbot.web.api.schemas import Problem, UrlBody
+from chatbot.web.api.schemas.documents import UrlBody
+from chatbot.web.api.schemas.problems import Problem
 from chatbot.web.openai import errors as openai_errors
 from chatbot.web.openai.schemas import OpenAIError
 

@@ -9,9 +9,8 @@ from starlette.exceptions import HTTPException
 
 from chatbot.domain import JobState, Rating
 from chatbot.web import problems
-from chatbot.web.api.schemas import (
-    JobList,
-    JobView,
+from chatbot.web.api.schemas.documents import JobList, JobView
+from chatbot.web.api.schemas.operators import (
     KeyBody,
     KeyList,
     KeyView,

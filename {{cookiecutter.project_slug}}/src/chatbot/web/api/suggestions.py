@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from chatbot.answering import suggest
 from chatbot.domain import Language
 from chatbot.web import problems
-from chatbot.web.api.schemas import Suggestions
+from chatbot.web.api.schemas.answers import Suggestions
 from chatbot.web.auth.permissions import allowed
 from chatbot.web.dependencies import ServicesParam
 

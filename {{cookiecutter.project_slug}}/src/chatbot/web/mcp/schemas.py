@@ -9,15 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from chatbot.domain import Answer, Chunk, Document, Language, Passage
 from chatbot.text import sanitize as safe
 from chatbot.web.ai_disclosure import Marked
-from chatbot.web.api.schemas import (
-    CitationView,
-    ConversationId,
-    DocumentView,
-    FiltersBody,
-    PassageView,
-    QuestionText,
-    SearchResult,
-)
+from chatbot.web.api.schemas.answers import CitationView, PassageView, SearchResult
+from chatbot.web.api.schemas.base import ConversationId, FiltersBody, QuestionText
+from chatbot.web.api.schemas.documents import DocumentView
 
 MAX_PASSAGES = 20
 

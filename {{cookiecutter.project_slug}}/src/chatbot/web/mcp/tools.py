@@ -31,7 +31,7 @@ from chatbot.domain import ModelUnavailable, NotFound
 from chatbot.settings import release
 from chatbot.web import problems
 from chatbot.web.ai_disclosure import mark
-from chatbot.web.api.schemas import SearchResult
+from chatbot.web.api.schemas.answers import SearchResult
 from chatbot.web.auth import budget
 from chatbot.web.auth.authentication import identify
 from chatbot.web.auth.rate_limit import count_request

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from chatbot.domain import Turn
-from chatbot.web.api.schemas import MAX_QUESTION
+from chatbot.web.api.schemas.base import MAX_QUESTION
 from chatbot.web.openai import housekeeping
 
 TEXTUAL = {"text", "input_text", "output_text", "refusal"}
