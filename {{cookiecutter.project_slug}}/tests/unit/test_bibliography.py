@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatbot.bootstrap import Services
@@ -111,6 +111,7 @@ metadata = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(st.lists(st.tuples(anything, anything, metadata), min_size=1, max_size=4))
 def test_nothing_that_a_file_says_of_itself_breaks_an_entry(found: list[tuple[str, str, Any]]) -> None:
     documents = [
