@@ -192,7 +192,7 @@ def test_an_address_is_refused_or_can_be_published(rendered, mail):
         check(rendered(answers), answers)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(name=HOSTILE)
 @example(name="2026 Bot")
 @example(name="con")
@@ -205,7 +205,7 @@ def test_a_name_in_any_script_brings_a_slug_that_is_taken_or_said_to_be_a_packag
     assert wrong is None or "is a package" in wrong or "is a device" in wrong
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(slug=st.one_of(HOSTILE, st.from_regex(r"[a-z][a-z0-9-]{0,60}", fullmatch=True)))
 @example(slug="no")
 @example(slug="a\n")
