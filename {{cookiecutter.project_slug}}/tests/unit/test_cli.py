@@ -199,7 +199,9 @@ def test_an_ingestion_says_what_became_of_each_file(world: World) -> None:
     Path("docs/film.mp4").touch()
     result = run("ingest", "docs")
     assert result.exit_code == 1
-    assert result.stdout.startswith("3 files: 2 new, 0 changed, 0 unchanged, 1 failed; 4 chunks (4 new); 2 pages in ")
+    assert result.stdout.startswith(
+        "3 files: 2 new, 0 changed, 0 unchanged, 1 failed; 4 chunks (4 embedded); 2 pages in "
+    )
     assert result.stdout.endswith("; 1 file skipped\n")
     assert [line.split()[0] for line in result.stderr.splitlines()] == ["new", "new", "docs/empty.md:", "skipped"]
     assert result.stderr.endswith("docs/film.mp4: files of type .mp4 cannot be read\n")
@@ -243,7 +245,7 @@ def test_urls_are_ingested_beside_files(world: World) -> None:
     first = run("ingest", "a.md", "HTTPS://Example.org/a#top", "http://127.0.0.1/b")
     assert first.exit_code == 1
     assert "private or reserved address" in first.stderr
-    assert first.stdout.startswith("3 files: 2 new, 0 changed, 0 unchanged, 1 failed; 4 chunks (4 new); ")
+    assert first.stdout.startswith("3 files: 2 new, 0 changed, 0 unchanged, 1 failed; 4 chunks (4 embedded); ")
     again = run("ingest", "https://example.org/a")
     assert again.stdout.startswith("1 file: 0 new, 0 changed, 1 unchanged, 0 failed; 2 chunks; in ")
     assert run("ingest", "https://example.org/a", "--remove").stdout == "1 documents removed\n"
@@ -397,7 +399,9 @@ def test_a_reconciliation_says_what_it_found(world: World) -> None:
 
 def test_a_fast_ingestion_leaves_the_embedding_to_the_workers(world: World) -> None:
     write(a=NOTE)
-    assert run("ingest", "a.md", "--fast").exit_code == 0
+    result = run("ingest", "a.md", "--fast")
+    assert result.exit_code == 0
+    assert "; 2 chunks (0 embedded); " in result.stdout
     (document,) = world.documents.rows.values()
     assert (document.state, document.chunks, world.embedder.texts) == ("words", 2, [])
     assert [(job.state, job.attempts) for job in world.jobs.rows.values()] == [("pending", 0)]

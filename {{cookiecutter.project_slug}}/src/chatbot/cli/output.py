@@ -85,11 +85,11 @@ def show_keys(keys: Sequence[ApiKey]) -> None:
 
 
 def summary(outcomes: Sequence[Outcome], skipped: int, seconds: float) -> str:
-    """E.g. "3 files: 2 new, 0 changed, 1 unchanged, 0 failed; 41 chunks (30 new); 9 pages in 4 s (2.2 pages/s)"."""
+    """E.g. "2 files: 2 new, 0 changed, 0 unchanged, 0 failed; 41 chunks (30 embedded); 9 pages in 4 s (2 pages/s)"."""
     states = Counter(outcome.state for outcome in outcomes)
     counts = ", ".join(f"{states[state]} {state}" for state in ("new", "changed", "unchanged", "failed"))
     chunks, new, pages = (sum(getattr(each, name) for each in outcomes) for name in ("chunks", "new_chunks", "pages"))
-    parts = [f"{_files(len(outcomes))}: {counts}", f"{chunks} chunks" + (f" ({new} new)" if pages else "")]
+    parts = [f"{_files(len(outcomes))}: {counts}", f"{chunks} chunks" + (f" ({new} embedded)" if pages else "")]
     took = f"in {seconds:.0f} s"
     parts.append(f"{pages} pages {took} ({pages / seconds:.1f} pages/s)" if pages else took)
     return "; ".join(parts) + (f"; {_files(skipped)} skipped" if skipped else "")

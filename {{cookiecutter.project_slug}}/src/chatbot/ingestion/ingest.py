@@ -155,21 +155,22 @@ class Ingester:
 
         UnreadableDocument, Unavailable, InvalidConfiguration, or ClaimLost when the job is another worker's.
         """
-        pages, reading = await self.read(id, claim)
-        chunks = len(await self._documents.chunk_ids(id))
+        read = await self.read(id, claim)
 
         async def done(embedded: int) -> None:
-            await progress(min(1.0, embedded / max(1, chunks)))
+            await progress(min(1.0, embedded / max(1, read.chunks)))
 
         new = await self._index.fill(id, claim, done)
         await self._collect()
-        return IngestResult(id, pages, chunks, new, reading)
+        return replace(read, new_chunks=new)
 
-    async def read(self, id: str, claim: Claim | None = None) -> tuple[int, Reading]:
-        """Make what was accepted last findable by its words, the first of two steps.
+    async def read(self, id: str, claim: Claim | None = None) -> IngestResult:
+        """Make what was accepted last findable by its words, the first of two steps. Raises as `process`."""
+        pages, reading = await self._read(id, claim)
+        return IngestResult(id, pages, len(await self._documents.chunk_ids(id)), 0, reading)
 
-        How many pages were read, and how much of them was kept.
-        """
+    async def _read(self, id: str, claim: Claim | None) -> tuple[int, Reading]:
+        """How many pages were read, and how much of them was kept."""
         while True:
             document, wanted = await self._documents.get(id), await self._documents.wanted(id)
             if document is None or wanted is None:

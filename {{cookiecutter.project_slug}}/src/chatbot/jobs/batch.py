@@ -119,8 +119,7 @@ async def _ingest(jobs: Jobs, ingester: Ingester, item: Item, watch: Watch, fast
             await watch(item.source, fraction)
 
         if fast and item.read:
-            pages, reading = await ingester.read(document.id, begun.claim)
-            return IngestResult(document.id, pages, 0, 0, reading)
+            return await ingester.read(document.id, begun.claim)
         do = ingester.process if item.read else ingester.fetch
         return await do(document.id, told, begun.claim)
 
