@@ -159,7 +159,7 @@ def test_with_a_git_that_has(setting, tmp_path):
 
 
 def test_under_a_umask_that_lets_nobody_else_in(tmp_path):
-    command = f"umask 077 && exec {sys.executable} -m cookiecutter {ROOT} --no-input -o out"
-    done = run("sh", "-c", command, cwd=tmp_path, HOME=str(tmp_path))
+    words = (sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input", "-o", "out")
+    done = run("sh", "-c", 'umask 077 && exec "$@"', "sh", *words, cwd=tmp_path, HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/cired-chatbot/requirements.lock").stat().st_mode & 0o077 == 0

@@ -175,6 +175,19 @@ def test_from_each_version_to_the_newest_it_becomes_what_the_newest_generates(ve
     assert tree(project, ".cruft.json") == tree(fresh, ".cruft.json")
 
 
+def test_who_commits_is_whom_git_knows_else_the_author_of_the_answers(template, tmp_path):
+    nobody = tmp_path / "gitconfig"
+    nobody.write_text("[user]\n\tuseConfigOnly = true\n", "utf-8")
+    (tmp_path / "out").mkdir()
+    project = generate(template, tmp_path / "out", CURRENT, "author_name=Grace", "author_email=grace@example.org")
+    machine = {"GIT_CONFIG_GLOBAL": str(nobody), "GIT_CONFIG_NOSYSTEM": "1"}
+    run(sys.executable, "scripts/upgrade.py", "TO=9.0.0", cwd=project, **machine)
+    assert git(project, "log", "-1", "--format=%an <%ae> %cn %s") == "Grace <grace@example.org> Grace Upgrade to 9.0.0"
+    git(project, "config", "user.name", "Ada")
+    run(sys.executable, "scripts/upgrade.py", cwd=project, **machine)
+    assert git(project, "log", "-1", "--format=%an <%ae> %cn %s") == "Ada <grace@example.org> Ada Upgrade to 9.1.0"
+
+
 def test_a_version_in_between_can_be_named(project):
     upgrade(project, "TO=9.0.0")
     assert "A sentence of 9.0.0." in (project / "README.md").read_text("utf-8")

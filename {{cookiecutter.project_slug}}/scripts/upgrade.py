@@ -20,6 +20,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,24 @@ def git(*arguments: str, folder: Path = ROOT, check: bool = True, **environment:
     if check and done.returncode:
         raise Refused(f"git {arguments[0]} said: {(done.stderr or done.stdout).strip()}")
     return done.stdout.strip()
+
+
+@cache
+def unknown_to_git() -> dict[str, str]:
+    """Variables for what git does not know of who commits: from the answers, as in the project's first commit."""
+    answers = answers_of(read_record())
+    name = answers["author_name"].strip(" .,:;<>\"\\'") or answers["project_slug"]  # all that git keeps of a name
+    missing = {
+        part: value
+        for part, value in (("NAME", name), ("EMAIL", answers["author_email"]))
+        if not git("config", f"user.{part.lower()}", check=False)
+    }
+    return {f"GIT_{who}_{part}": value for part, value in missing.items() for who in ("AUTHOR", "COMMITTER")}
+
+
+def committing(*arguments: str, folder: Path = ROOT, check: bool = True) -> str:
+    """A git command that makes commits."""
+    return git(*arguments, folder=folder, check=check, **unknown_to_git())
 
 
 # What is asked for
@@ -180,8 +199,8 @@ def tree(project: Path, prefix: str, index: Path) -> str:
 def difference(old: Path, new: Path, message: str, folder: Path) -> str:
     """A commit that holds what is between two generated projects, for git to apply."""
     prefix = git("rev-parse", "--show-prefix")
-    base = git("commit-tree", tree(old, prefix, folder / "index.old"), "-m", "As it was generated")
-    return git("commit-tree", tree(new, prefix, folder / "index.new"), "-p", base, "-m", message)
+    base = committing("commit-tree", tree(old, prefix, folder / "index.old"), "-m", "As it was generated")
+    return committing("commit-tree", tree(new, prefix, folder / "index.new"), "-p", base, "-m", message)
 
 
 def changes(commit: str) -> list[str]:
@@ -199,7 +218,7 @@ def rehearse(commit: str, folder: Path) -> list[str]:
     place = folder / "rehearsal"
     git("worktree", "add", "--quiet", "--detach", str(place), "HEAD")
     try:
-        git("cherry-pick", commit, folder=place, check=False)
+        committing("cherry-pick", commit, folder=place, check=False)
         return conflicts(place)
     finally:
         git("worktree", "remove", "--force", str(place))
@@ -210,7 +229,7 @@ def merge(commit: str, branch: str) -> list[str]:
     if git("branch", "--list", branch):
         raise Refused(f"There is a branch {branch} already: merge it, or delete it with git branch -D {branch}.")
     git("switch", "--quiet", "--create", branch)
-    git("cherry-pick", commit, check=False)
+    committing("cherry-pick", commit, check=False)
     met = conflicts()
     if not met and git("log", "--format=%s", "-1") != git("log", "--format=%s", "-1", commit):
         said = git("status")
