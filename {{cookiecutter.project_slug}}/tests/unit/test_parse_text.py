@@ -56,6 +56,25 @@ def test_other_languages_are_told_from_their_bytes(encoding: str) -> None:
     assert decode(SENTENCES[encoding].encode(encoding))[0] == SENTENCES[encoding]
 
 
+@pytest.mark.parametrize(
+    ("encodings", "text"),
+    [
+        (("cp1251", "koi8_r", "iso8859_5", "cp866"), "Библиотека открыта с девяти утра. В воскресенье она закрыта."),
+        (("cp1251", "koi8_r"), "The station Ладога and the river Волхов are named in the report of 2019 (Приложение)."),
+        (("cp1251", "iso8859_5"), "Бібліотека відкрита щодня, крім неділі, з дев'ятої години."),
+        (("cp1253", "iso8859_7"), "Η βιβλιοθήκη ανοίγει στις εννέα το πρωί. Την Κυριακή είναι κλειστή."),
+    ],
+)
+def test_cyrillic_and_greek_are_told_by_their_letters_and_their_case(encodings: tuple[str, ...], text: str) -> None:
+    assert [decode(text.encode(encoding))[0] for encoding in encodings] == [text] * len(encodings)
+
+
+def test_two_bytes_that_happen_to_be_a_character_do_not_make_utf_8() -> None:
+    text = "La réunion a lieu à l’école du château."
+    assert "\xd5\x8e".encode("latin-1") in text.encode("mac_roman")  # an Armenian letter
+    assert decode(text.encode("mac_roman"))[0] == text
+
+
 def test_a_code_page_is_named_in_the_job() -> None:
     assert parse(FRENCH.encode("cp1252"), "a.txt").reading.notes == ("read as Windows-1252",)
     assert str(parse(FRENCH.encode(), "a.txt").reading) == ""

@@ -51,8 +51,25 @@ MOST_KANA = 0.2
 HEBREW = re.compile(rb"[\xe0-\xfa]")
 NOT_HEBREW = re.compile(rb"[\xc0-\xdf\xfb-\xff]|[A-Za-z][\xe0-\xfa]|[\xe0-\xfa][A-Za-z]")
 """Letters of Windows-1251 that Hebrew has not, capitals and the commonest of the Russian vowels; and Latin words."""
+ACCENTS = 4
+"""Different bytes beyond ASCII in a row, at most, in a language that is mostly written with Latin letters."""
 LEAST = 12
 """Letters from which one script is told from another."""
+CYRILLIC, GREEK = "\u0400-\u045f\u0490\u0491", "\u0386-\u03ce"
+CASED_PAGES = {
+    "cp1251": (CYRILLIC, "оеаинтсрв"),
+    "koi8_r": (CYRILLIC, "оеаинтсрв"),
+    "iso8859_5": (CYRILLIC, "оеаинтсрв"),
+    "cp866": (CYRILLIC, "оеаинтсрв"),
+    "cp1253": (GREEK, "αοιετσνηρ"),
+    "iso8859_7": (GREEK, "αοιετσνηρ"),
+}
+"""The letters of each page, and the nine most frequent. A page reads the letters of another as letters too, but as rare
+ones, and with capitals in the midst of words."""
+FREQUENTLY = 0.4
+"""Share of a text's letters that are of the nine, at least: some 0.55 in Russian and Greek."""
+MOSTLY_CASED = 0.9
+ENDS = "\"'.,:;!?()[]/«»„“”‘’–—…№"
 ODD = re.compile(
     r"(?<=[^\W\d_])[^\w\s'’.,:;!?()\[\]/–—-](?=[^\W\d_])|(?<=[^\W\d_])[¹²³¼½¾](?=\w)|(?<=\w)[¹²³¼½¾](?=[^\W\d_])"
 )
@@ -149,7 +166,7 @@ def _nearly_utf_8(content: bytes) -> str | None:
     text = content.decode("utf-8", errors="surrogateescape")
     broken = sum("\udc80" <= character <= "\udcff" for character in text)
     sound = sum(character > "\x7f" for character in text) - broken
-    if not sound or broken > max(3, FEW * sound):
+    if broken > sound or broken > max(3, FEW * sound):
         return None
     text = text.rstrip("".join(map(chr, range(0xDC80, 0xDD00))))
     return "".join(_repaired(text))
@@ -166,15 +183,19 @@ def _guessed(sample: bytes) -> str:
 
     It knows many languages, and takes a short French text for Polish or Turkish now and then: hence the order.
     """
-    beyond_ascii = b"".join(NON_ASCII.findall(sample))
+    runs = NON_ASCII.findall(sample)
+    beyond_ascii = b"".join(runs)
     letters = {page: beyond_ascii.decode(page, errors="replace") for page in WESTERN_PAGES}
     western = [page for page, found in letters.items() if sum(map(WESTERN.__contains__, found)) >= MOSTLY * len(found)]
-    if western:
+    if western and all(len({*run}) <= ACCENTS for run in runs):
         return max(western, key=lambda page: sum(map(FREQUENT.__contains__, letters[page])))
+    hebrew = len(HEBREW.findall(sample))
+    if hebrew >= max(LEAST, MOSTLY_CASED * len(beyond_ascii)) and not NOT_HEBREW.search(sample):
+        return "cp1255"
+    if cased := _cased(sample):
+        return cased
     if (japanese := _strictly(sample[: len(sample) - 2], "euc_jp")) and _kana(japanese) >= MOST_KANA:
         return "euc_jp"
-    if len(HEBREW.findall(sample)) >= LEAST and not NOT_HEBREW.search(sample):
-        return "cp1255"
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample).best()
@@ -182,6 +203,22 @@ def _guessed(sample: bytes) -> str:
     if ODD.search(sample.decode(guessed, errors="replace")):
         return next((each for each in CENTRAL_EUROPEAN if _is_sound(sample, each)), guessed)
     return guessed
+
+
+def _cased(sample: bytes) -> str:
+    """The page whose words are of its own letters, in proper case, and of frequent ones; "" where none is such."""
+    fitting: dict[str, float] = {}
+    for page, (letters, frequent) in CASED_PAGES.items():
+        text = _strictly(sample, page) or ""
+        words = [word.strip(ENDS) for word in re.split(r"[\s-]+", text) if not word.isascii()]
+        own = re.compile(f"[{letters}’']+")
+        proper = [word for word in words if own.fullmatch(word) and word in (word.lower(), word.title(), word.upper())]
+        found = "".join(proper)
+        if len(found) < LEAST or found.isupper() or len(proper) < MOSTLY_CASED * len(words):
+            continue
+        fitting[page] = sum(map(found.lower().count, frequent)) / len(found)
+    best = max(fitting, key=lambda page: fitting[page], default="")
+    return best if best and fitting[best] >= FREQUENTLY else ""
 
 
 def _kana(text: str) -> float:
