@@ -354,6 +354,13 @@ make run
     assert parsed.reading.notes == ("chapter2 is a file of its own, and not in it",)
 
 
+def test_without_a_title_the_first_heading_of_latex_is_it_whatever_its_level() -> None:
+    thesis = r"\begin{document}\chapter*{Rain}It falls.\chapter{Roofs}\section{Slate}It sheds.\end{document}"
+    parsed = parse(thesis.encode(), "thesis.tex")
+    sections = [(each.heading, each.text) for each in parsed.sections]
+    assert (parsed.title, sections) == ("Rain", [("", "It falls."), ("Roofs > Slate", "It sheds.")])
+
+
 def test_macros_with_arguments_and_definitions_take_no_text_with_them() -> None:
     source = r"""\documentclass{article}\def\foo#1{foo of #1}\newcommand\rate[2][five]{#1 in #2}\let\old\section
 \begin{document}\foo{stone}, \rate[six]{ten}, \rate{ten}. \let\x=y Kept before {a group}.

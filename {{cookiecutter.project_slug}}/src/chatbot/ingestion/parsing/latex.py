@@ -179,7 +179,7 @@ class _Reader:
         if name in SECTIONS:
             self._flush()
             self._options()
-            self._outline.heading(SECTIONS[name] + (0 if self._outline.title else -1), self._plain(self._argument()))
+            self._outline.heading(SECTIONS[name] if self._outline.has_headings else 1, self._plain(self._argument()))
         elif name in ("title", "author", "date"):
             self._options()
             self._describe(name, self._argument())

@@ -104,6 +104,11 @@ class Outline:
         self._left_out: dict[str, list[str]] = {}
         self._notes: list[str] = []
 
+    @property
+    def has_headings(self) -> bool:
+        """Its title is one."""
+        return bool(self.title or self._headings)
+
     def heading(self, level: int, text: str, page: int | None = None) -> None:
         """The first heading of level 1 is the document's title, unless it has one; it heads no section.
 
