@@ -11,7 +11,6 @@ import pytest
 
 from chatbot.domain import LimitReached, Unavailable
 from chatbot.settings import Settings
-from chatbot.storage import limits as module
 from chatbot.storage.api_keys import FORM, ApiKeys
 from chatbot.storage.database import Database
 from chatbot.storage.limits import Limits, RateLimitStatus, Reservation, Subject
@@ -203,14 +202,13 @@ async def test_all_processes_share_the_days_salt_and_names_cannot_be_read(databa
     assert not [row for row in rows if "marie" in row["subject"] or "192.0.2" in row["subject"]]
 
 
-async def test_what_is_old_is_forgotten_and_todays_stays(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = Limits(database, 60, 1000)
-    yesterday = module._today() - module.timedelta(days=1)
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "_today", lambda: yesterday)
-        await limits.take(BOTH)
-        await use(limits, BOTH, 5000)
+async def test_what_is_old_is_forgotten_and_todays_stays(database: Database) -> None:
+    await Limits(database, 60, 1000).take(BOTH)
+    await use(Limits(database, 60, 1000), BOTH, 5000)
+    for table in ("daily_salts", "token_spending"):
+        await database.rows(f"UPDATE {table} SET day = day - 1")
     await database.rows("UPDATE request_rates SET free_at = now() - interval '1 second'")
+    limits = Limits(database, 60, 1000)
     await limits.take(BOTH)
     await use(limits, BOTH, 1)  # a new day, new tokens
     assert await limits.forget_old() == 5

@@ -8,12 +8,17 @@ from email.utils import parsedate_to_datetime
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds; it may name them, or a moment. 0 when it says nothing. `headers` by name, whatever the case."""
+    """Seconds; it may name them, or a moment, by its own clock. 0 when it says nothing. `headers` by name, whatever the
+    case."""
     value = headers.get("Retry-After", "").strip()
     if value.isdigit():
         return float(value)
+    moment, now = _moment(value), _moment(headers.get("Date", "")) or datetime.now(UTC)
+    return max((moment - now).total_seconds(), 0) if moment else 0
+
+
+def _moment(value: str) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(value)
+        return parsedate_to_datetime(value).astimezone(UTC)
     except ValueError:
-        return 0
-    return max((moment.astimezone(UTC) - datetime.now(UTC)).total_seconds(), 0)
+        return None

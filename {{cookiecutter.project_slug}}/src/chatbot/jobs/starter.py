@@ -1,4 +1,5 @@
-"""Starts the pipelines of SCHEDULES, each tick once however many schedulers there are: a tick is a row in PostgreSQL.
+"""Starts the pipelines of SCHEDULES, each tick once however many schedulers there are: a tick is a row in PostgreSQL,
+whose clock says which is the latest.
 
 A pipeline runs as a process of its own (pipelines/scheduled.py): the scheduler stays small, and a pipeline's failure is
 not its own. A tick whose scheduler or run died is begun again. With a Prefect server nothing is started here: its
@@ -12,7 +13,7 @@ import logging
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from chatbot.schedules import latest, parsed
 from chatbot.storage.pipeline_runs import PipelineRuns, Tick
@@ -43,7 +44,7 @@ class Starter:
 
     async def look(self, now: datetime | None = None) -> Mapping[str, int]:
         """Start what is due and was not started by anybody; how many that were."""
-        now = now or datetime.now(UTC)
+        now = now or await self._runs.now()
         started = 0
         for name, expression in self._expressions.items():
             if name in self._running or (tick := await self._due(name, latest(expression, now), now)) is None:

@@ -7,7 +7,8 @@
 A request is one atomic statement on one row: a bucket that holds a minute's requests and refills steadily, kept as the
 moment at which it is full again (the « generic cell rate algorithm »). Whoever is counted is named by a keyed hash
 whose key, a random salt, changes each day and is deleted with it: neither addresses nor callers can be read here, and
-yesterday's not even guessed. When PostgreSQL is away `Unavailable` is raised: no request passes uncounted.
+yesterday's not even guessed. Which day it is PostgreSQL says, since clocks of processes differ, and jump. When it is
+away `Unavailable` is raised: no request passes uncounted.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
+from time import monotonic
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -28,11 +30,16 @@ from chatbot.storage.database import Database
 
 MINUTE = timedelta(minutes=1)
 
-SALT = """
+REMEMBERED = 300.0
+"""Seconds for which a process goes on with the day that it was told, unless that ends before."""
+TODAY = "(now() AT TIME ZONE 'UTC')::date"
+DAY = f"""
 WITH made AS (
-    INSERT INTO daily_salts (day, salt) VALUES (%(day)s, %(salt)s) ON CONFLICT DO NOTHING RETURNING salt
+    INSERT INTO daily_salts (day, salt) VALUES ({TODAY}, %(salt)s) ON CONFLICT DO NOTHING RETURNING day, salt
+), found AS (
+    SELECT day, salt FROM made UNION ALL SELECT day, salt FROM daily_salts WHERE day = {TODAY} LIMIT 1
 )
-SELECT salt FROM made UNION ALL SELECT salt FROM daily_salts WHERE day = %(day)s LIMIT 1
+SELECT day, salt, extract(epoch FROM (day + 1)::timestamp - now() AT TIME ZONE 'UTC') AS left FROM found
 """
 TAKE = """
 WITH taken AS (
@@ -55,10 +62,10 @@ SPEND = """
 WITH locked AS (SELECT subject FROM token_spending WHERE subject = ANY(%(subjects)s) ORDER BY subject FOR UPDATE)
 UPDATE token_spending SET tokens = greatest(tokens + %(tokens)s, 0) WHERE subject IN (SELECT subject FROM locked)
 """
-FORGET = """
-WITH salts AS (DELETE FROM daily_salts WHERE day < %(today)s RETURNING 1),
+FORGET = f"""
+WITH salts AS (DELETE FROM daily_salts WHERE day < {TODAY} RETURNING 1),
 rates AS (DELETE FROM request_rates WHERE free_at < now() RETURNING 1),
-spending AS (DELETE FROM token_spending WHERE day < %(today)s RETURNING 1)
+spending AS (DELETE FROM token_spending WHERE day < {TODAY} RETURNING 1)
 SELECT (SELECT count(*) FROM salts) + (SELECT count(*) FROM rates) + (SELECT count(*) FROM spending) AS number
 """
 
@@ -89,19 +96,32 @@ class Reservation:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Day:
+    date: date
+    salt: bytes
+    ends: float
+    """By the monotonic clock; `known_until` likewise."""
+    known_until: float
+
+    def named(self, subject: Subject) -> str:
+        """The subject's keyed hash of that day."""
+        return hmac.new(self.salt, subject.name.encode(), hashlib.sha256).hexdigest()
+
+
 class Limits:
     def __init__(self, database: Database, per_minute: int, daily_tokens: int) -> None:
         self._database = database
         self._per_minute = per_minute
         self._daily_tokens = daily_tokens
-        self._salt: tuple[date, bytes] | None = None
+        self._day: _Day | None = None
 
     async def take(self, subjects: Sequence[Subject]) -> RateLimitStatus | None:
         """Count one request for each subject, or for none when one has had too many; None where there is no limit."""
         if not self._per_minute:
             return None
-        day = _today()
-        names = {await self._named(each, day): each for each in subjects}
+        day = await self._today()
+        names = {day.named(each): each for each in subjects}
         async with self._database.transaction() as connection:
             # In one order everywhere, so that no two requests wait for each other.
             statuses = [await self._take(connection, names[name], name) for name in sorted(names)]
@@ -114,15 +134,16 @@ class Limits:
         """
         if not self._daily_tokens:
             return Reservation((), 0)
-        day = _today()
-        bounds = {await self._named(each, day): each.share * self._daily_tokens for each in subjects}
-        values = {"subjects": [*bounds], "day": day}
+        day = await self._today()
+        bounds = {day.named(each): each.share * self._daily_tokens for each in subjects}
+        values = {"subjects": [*bounds], "day": day.date}
         async with self._database.transaction() as connection:
             await connection.execute(OPEN_ACCOUNTS, values)
             rows = await (await connection.execute(LOCK_ACCOUNTS, values)).fetchall()
             left = min(bounds[row["subject"]] - row["tokens"] for row in rows)
             if left <= 0:
-                raise LimitReached("The tokens of this day are used up; new ones come at midnight UTC.", _to_midnight())
+                left = max(math.ceil(day.ends - monotonic()), 1)
+                raise LimitReached("The tokens of this day are used up; new ones come at midnight UTC.", left)
             taken = min(tokens, left)
             await connection.execute(SPEND, {**values, "tokens": taken})
         return Reservation(tuple(bounds), taken)
@@ -135,7 +156,7 @@ class Limits:
 
     async def forget_old(self) -> int:
         """Delete what no limit needs any more, and the salts of former days; how many rows. To be called each day."""
-        row = await self._database.row(FORGET, {"today": _today()})
+        row = await self._database.row(FORGET)
         return row["number"] if row else 0
 
     async def _take(self, connection: AsyncConnection[Any], subject: Subject, name: str) -> RateLimitStatus:
@@ -149,23 +170,13 @@ class Limits:
             raise LimitReached(f"There were more than {limit} requests in a minute; wait a moment.", max(wait, 1))
         return RateLimitStatus(limit, max((MINUTE - owed) // step, 0), math.ceil(owed.total_seconds()))
 
-    async def _named(self, subject: Subject, day: date) -> str:
-        """The subject's keyed hash of that day."""
-        if self._salt is None or self._salt[0] != day:
-            values = {"day": day, "salt": secrets.token_bytes(32)}
+    async def _today(self) -> _Day:
+        now = monotonic()
+        if self._day is None or self._day.known_until <= now:
+            values = {"salt": secrets.token_bytes(32)}
             # Nothing at first when another process made it in this very moment, after the statement's snapshot.
-            row = await self._database.row(SALT, values) or await self._database.row(SALT, values)
+            row = await self._database.row(DAY, values) or await self._database.row(DAY, values)
             assert row
-            self._salt = day, bytes(row["salt"])
-        return hmac.new(self._salt[1], subject.name.encode(), hashlib.sha256).hexdigest()
-
-
-def _to_midnight() -> int:
-    """Seconds, at least one."""
-    now = datetime.now(UTC)
-    tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
-    return max(math.ceil((tomorrow - now).total_seconds()), 1)
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()
+            left = float(row["left"])
+            self._day = _Day(row["day"], bytes(row["salt"]), now + left, now + min(left, REMEMBERED))
+        return self._day

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -76,6 +76,13 @@ class PipelineRuns:
     async def latest(self, pipeline: str, limit: int) -> list[Run]:
         """The latest first."""
         return [Run(**row) for row in await self._database.rows(LATEST, {"pipeline": pipeline, "limit": limit})]
+
+    async def now(self) -> datetime:
+        """By the clock of PostgreSQL, in UTC: those of schedulers differ, and jump."""
+        row = await self._database.row("SELECT now() AS now")
+        assert row
+        now: datetime = row["now"]
+        return now.astimezone(UTC)
 
     async def claim(self, pipeline: str, tick: datetime) -> Tick | None:
         """The tick, when this process is to start the pipeline at it: nobody else did."""
