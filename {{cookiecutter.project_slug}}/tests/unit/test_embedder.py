@@ -27,6 +27,28 @@ def test_the_sdks_are_loaded_only_when_used() -> None:
     assert done.stdout.strip() == "[]"
 
 
+LOADED = """
+import asyncio, sys, threading
+
+class Watch:
+    def find_spec(self, name, *_):
+        if name == "openai":
+            print(threading.current_thread() is threading.main_thread())
+
+sys.meta_path.insert(0, Watch())
+from chatbot.clients import embedder
+asyncio.run(embedder.connect("http://127.0.0.1:1", "some-model", "").embed_query("a"))
+"""
+
+
+def test_the_loop_turns_while_the_sdk_is_loaded() -> None:
+    """It takes a second or two, and much longer on a machine that is busy: no sign of life came from a worker then."""
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, env=environ)
+    assert done.stdout.splitlines() == ["False"]
+    assert "Unavailable" in done.stderr
+
+
 def test_another_model_wants_a_url() -> None:
     with pytest.raises(InvalidConfiguration, match="EMBEDDINGS_URL"):
         embedder.connect(None, "some-model", "")

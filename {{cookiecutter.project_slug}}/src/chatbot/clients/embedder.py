@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from math import hypot
 from typing import TYPE_CHECKING
@@ -53,6 +54,8 @@ class OpenAICompatible:
             await self._client.close()
 
     async def _embed(self, texts: list[str]) -> list[list[float]]:
+        if self._client is None:
+            await asyncio.to_thread(openai_api.load)
         with openai_api.unavailable("the embedding model", "EMBEDDINGS"):
             self._client = self._client or openai_api.client(*self._connection)
             response = await self._client.embeddings.create(model=self.model, input=texts, encoding_format="float")
