@@ -151,6 +151,7 @@ async def test_the_last_attempt_is_not_dead_while_it_runs(jobs: Jobs, database: 
     await database.rows("UPDATE jobs SET attempts = 2")
     last = await begun(jobs, job.id)
     assert await jobs.start(job.id) is None
+    assert await jobs.recover_abandoned() == 0
     assert await state(jobs, job) == "running"
     await jobs.succeed(last.claim)
     assert await state(jobs, job) == "succeeded"

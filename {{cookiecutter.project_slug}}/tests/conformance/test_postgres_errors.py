@@ -92,6 +92,7 @@ async def test_errors_of_the_pool_a_statement_the_rights_and_the_data_are_told_a
     monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.3)
     small = Database(changed(database._url, query="application_name=small"), pool_size=1)
     try:
+        assert await small.row("SHOW statement_timeout") == {"statement_timeout": f"{module.STATEMENT_TIMEOUT}s"}
         sleeping = asyncio.create_task(small.rows("SELECT pg_sleep(2)"))
         await asyncio.sleep(0.5)
         with pytest.raises(Unavailable, match="DATABASE_POOL_SIZE"):

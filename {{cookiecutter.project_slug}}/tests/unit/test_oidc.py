@@ -240,6 +240,27 @@ async def test_known_keys_outlast_an_outage(provider: Provider, monkeypatch: pyt
     await found.caller(provider.token())
 
 
+async def test_who_has_a_known_key_does_not_wait_for_a_silent_provider(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, silent = issuer(provider), asyncio.Event()
+    await found.caller(provider.token())
+
+    async def look() -> None:
+        await silent.wait()
+
+    monkeypatch.setattr(oidc, "FRESH", 0)
+    monkeypatch.setattr(oidc, "PAUSE", 0)
+    monkeypatch.setattr(found, "_look", look)
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            await found.caller(provider.token())
+    assert found._renewing is not None
+    assert not found._renewing.done(), "new keys are looked for meanwhile"
+    silent.set()
+    await found._renewing
+
+
 async def test_without_keys_it_is_an_outage_until_they_can_be_had(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -354,12 +354,36 @@ async def test_a_parser_that_was_taken_over_reaches_nothing(
     assert attempted.sections[0].text == "refused PermissionError"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have nothing of the kind")
+def test_the_process_that_has_a_file_read_shows_its_memory_and_environment_to_nobody() -> None:
+    """But to root, whom no setting keeps out; a parser that was taken over may be of the same account."""
+    code = (
+        "import asyncio, ctypes\nfrom chatbot.ingestion.parsing.sandbox import Sandbox\n"
+        "sandbox = Sandbox(512, 3)\nasyncio.run(sandbox.parse(b'Slate.', 'a.txt'))\nsandbox.close()\n"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"  # PR_GET_DUMPABLE
+    )
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
+    assert done.stdout.strip() == "0"
+
+
 def test_where_there_is_linux_all_of_it_holds() -> None:
     code = "import sys; from chatbot.ingestion.parsing.confine import confine; print(*confine(sys.path))"
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
     expected = {"privileges", "files", "calls"} if sys.platform == "linux" else set()
     assert expected <= set(done.stdout.split())
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="who is nobody in particular stays so")
+def test_started_by_root_it_becomes_nobody() -> None:
+    """Wherever Python may be read by all, as in the image; here that is said to be so."""
+    code = "import os; from chatbot.ingestion.parsing import confine; confine._open_to_all = lambda _: True; "
+    code += "print(*confine.confine(), *os.getresuid(), *os.getresgid(), os.getgroups())"
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
+    assert done.stdout.startswith("account")
+    assert done.stdout.strip().endswith(f"{' '.join(['65534'] * 6)} []")
 
 
 async def test_a_cancelled_job_leaves_no_process(sandbox: Sandbox) -> None:
