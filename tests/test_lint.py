@@ -95,7 +95,7 @@ def test_kubernetes_asks_web_whether_it_is_ready_and_alive(base):
     _, manifests = base
     web = pods(manifests)["web"]
     (container,) = web["containers"]
-    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz?needed=true"
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
     assert web["terminationGracePeriodSeconds"] > 25  # SHUTDOWN_GRACE
     allowed = manifests["PodDisruptionBudget", "web"]["maxUnavailable"]

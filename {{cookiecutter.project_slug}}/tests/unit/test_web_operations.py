@@ -91,6 +91,20 @@ async def test_many_probes_ask_the_resources_once() -> None:
     assert len(asked) == 1
 
 
+async def test_a_probe_asks_only_what_it_needs_to_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty processes, each probed every few seconds, would ask the model hundreds of times a minute."""
+    monkeypatch.setattr(health, "FRESH", 0)
+    model = FakeModel()
+    services = fake_services(model=model, llm_url="http://127.0.0.1:1", llm_model="some")
+    model.down = services.queue.down = True  # type: ignore[attr-defined]
+    async with client_of(services) as client:
+        probed = await client.get("/readyz?needed=true")
+        assert probed.json() == {"status": "ready", "checks": {"database": "ok", "vector_db": "ok"}}
+        assert (await client.get("/readyz")).json()["status"] == "degraded"
+        services.vectors.down = True  # type: ignore[attr-defined]
+        assert (await client.get("/readyz?needed=true")).status_code == 503
+
+
 async def test_not_ready_while_draining(services: Services) -> None:
     app = create_app(services)
     app.state.draining = True

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from chatbot.bootstrap import Services
@@ -35,8 +35,11 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="Can it serve?", response_model=dict[str, Any], responses=problems.responses(503))
-async def readyz(request: Request) -> Any:
+@router.get("/readyz", summary="Can it serve?", response_model=dict[str, Any], responses=problems.responses(422, 503))
+async def readyz(
+    request: Request,
+    needed: Annotated[bool, Query(description="Ask only what decides it, as probes of every process should.")] = False,
+) -> Any:
     """503, naming what is down, while what answers need does not answer, or the process is about to stop.
 
     Without the queue or the language model it is ready, but `degraded`: every process lacks the same, so that taking
@@ -44,7 +47,10 @@ async def readyz(request: Request) -> Any:
     """
     if request.app.state.draining:
         return problems.respond(503, "The process is stopping.")
-    checks = await request.app.state.checks.results(request.app.state.services)
+    pings = _pings(request.app.state.services)
+    checks = await request.app.state.checks.results(
+        {name: pings[name] for name in pings if name in NEEDED or not needed}
+    )
     down = [name for name, state in checks.items() if state != "ok"]
     if NEEDED & {*down}:
         return problems.respond(503, f"Not ready: {', '.join(down)}.", checks=checks)
@@ -52,31 +58,32 @@ async def readyz(request: Request) -> Any:
 
 
 class Checks:
-    """The state of the attached resources, asked at most once in FRESH seconds however many want to know."""
+    """The state of the attached resources, each asked at most once in FRESH seconds however many want to know."""
 
     def __init__(self) -> None:
-        self._asked = -math.inf
-        self._services: Services | None = None
-        self._results: asyncio.Future[dict[str, str]] | None = None
+        self._known: dict[str, tuple[float, Ping, asyncio.Future[str]]] = {}
 
-    async def results(self, services: Services) -> dict[str, str]:
+    async def results(self, pings: Mapping[str, Ping]) -> dict[str, str]:
         """Resource -> "ok", or what is wrong in one sentence."""
+        asked = [self._asked(name, ping) for name, ping in pings.items()]
+        return dict(zip(pings, await asyncio.shield(asyncio.gather(*asked)), strict=True))
+
+    def _asked(self, name: str, ping: Ping) -> asyncio.Future[str]:
         now = asyncio.get_running_loop().time()
-        if self._results is None or services is not self._services or now - self._asked > FRESH:
-            self._asked, self._services = now, services
-            self._results = asyncio.ensure_future(_ask(services))
-        return await asyncio.shield(self._results)
+        moment, former, found = self._known.get(name, (-math.inf, None, None))
+        if found is None or former != ping or now - moment > FRESH:
+            found = asyncio.ensure_future(_check(ping))
+            self._known[name] = now, ping, found
+        return found
 
 
-async def _ask(services: Services) -> dict[str, str]:
+def _pings(services: Services) -> dict[str, Ping]:
     pings: dict[str, Ping] = {
         "database": services.database.ping,
         "vector_db": services.vectors.ping,
         "queue": services.queue.ping,
     }
-    if services.settings.llm_url:
-        pings["model"] = services.model.ping
-    return dict(zip(pings, await asyncio.gather(*map(_check, pings.values())), strict=True))
+    return pings | ({"model": services.model.ping} if services.settings.llm_url else {})
 
 
 async def _check(ping: Ping) -> str:
