@@ -56,7 +56,7 @@ async def test_a_refused_connection_says_why(database: Database) -> None:
 
 @pytest.fixture
 async def locked(database: Database) -> AsyncIterator[Database]:
-    """A user of the server who has to give a password, unlike its owner."""
+    """A user of the server who has to give a password, unlike its owner; a stranger need not, but is not known."""
     await database.rows("DROP ROLE IF EXISTS locked")
     await database.rows("CREATE ROLE locked LOGIN PASSWORD 'right'")
     row = await database.row("SELECT current_setting('hba_file') AS file")
@@ -64,7 +64,7 @@ async def locked(database: Database) -> AsyncIterator[Database]:
     file = Path(row["file"])
     before = await asyncio.to_thread(file.read_text)
     try:
-        await asyncio.to_thread(file.write_text, f"local all locked scram-sha-256\n{before}")
+        await asyncio.to_thread(file.write_text, f"local all locked scram-sha-256\nlocal all stranger trust\n{before}")
         await database.rows("SELECT pg_reload_conf()")
         await asyncio.sleep(0.2)
         yield database
@@ -82,6 +82,7 @@ async def test_a_wrong_password_none_and_a_server_without_tls_are_told_apart(loc
     await ready.close()
     for wrong in (changed(url, user="locked", password=SECRET), changed(url, user="locked")):
         assert "refuses the user or the password of DATABASE_URL" in await failure(wrong)
+    assert "knows no such user as DATABASE_URL names" in await failure(changed(url, user="stranger"))
     with Proxy(right) as proxy:  # by TCP, where TLS is asked for
         assert "speaks no TLS, though DATABASE_URL asks for it" in await failure(f"{proxy.url}?sslmode=require")
 
@@ -98,6 +99,12 @@ async def test_errors_of_the_pool_a_statement_the_rights_and_the_data_are_told_a
         with pytest.raises(Unavailable, match="DATABASE_POOL_SIZE"):
             await small.row("SELECT 1")
         await sleeping
+        await small.rows("SET default_transaction_read_only = on")
+        with pytest.raises(Unavailable, match="it takes no changes"):
+            await small.rows("CREATE TABLE no_such_table ()")
+        await small.rows("SET default_transaction_read_only = off")
+        with pytest.raises(Unavailable, match="idle for too long"):
+            await asleep(small)
         await small.rows("SET statement_timeout = '50ms'")  # of the one connection that is idle, and so the next one
         with pytest.raises(Unavailable, match="took too long"):
             await small.rows("SELECT pg_sleep(5)")
@@ -107,6 +114,14 @@ async def test_errors_of_the_pool_a_statement_the_rights_and_the_data_are_told_a
             await small.rows("SELECT * FROM no_such_table")
     finally:
         await small.close()
+
+
+async def asleep(database: Database) -> None:
+    """In mid-transaction, for longer than the server bears."""
+    async with database.transaction() as connection:
+        await connection.execute("SET idle_in_transaction_session_timeout = '50ms'")
+        await asyncio.sleep(1)
+        await connection.execute("SELECT 1")
 
 
 async def test_two_that_wait_for_each_other_are_no_outage(database: Database) -> None:

@@ -16,14 +16,18 @@ LEASE = 0.3
 class Broker:
     """Has one message; its first renewals fail."""
 
-    def __init__(self, *errors: Exception) -> None:
+    def __init__(self, *errors: Exception, receiving: Exception | None = None) -> None:
         self.errors = [*errors]
+        self.receiving = receiving
         self.messages = [Message("receipt", "job")]
         self.renewed = asyncio.Event()
         self.acknowledged: list[str] = []
 
     async def receive(self, limit: int, wait: float) -> list[Message]:
         await asyncio.sleep(0.01)
+        error, self.receiving = self.receiving, None
+        if error:
+            raise error
         given, self.messages = self.messages[:limit], self.messages[limit:]
         return given
 
@@ -36,7 +40,12 @@ class Broker:
         self.acknowledged.append(message.job_id)
 
 
-@pytest.mark.parametrize("error", [Unavailable("The queue", "start it"), KeyError("odd")], ids=["outage", "odd"])
+ERRORS = pytest.mark.parametrize(
+    "error", [Unavailable("The queue", "start it"), KeyError("odd")], ids=["outage", "odd"]
+)
+
+
+@ERRORS
 async def test_an_error_does_not_end_the_renewal_of_leases(error: Exception) -> None:
     """Without another one every lease would run out, and each job be begun again beside itself."""
     broker, stop = Broker(error, error), asyncio.Event()
@@ -49,4 +58,16 @@ async def test_an_error_does_not_end_the_renewal_of_leases(error: Exception) -> 
             stop.set()
 
     await consume(broker, handle, 1, LEASE, stop)
+    assert broker.acknowledged == ["job"]
+
+
+@ERRORS
+async def test_an_error_does_not_end_the_worker(error: Exception) -> None:
+    broker, stop = Broker(receiving=error), asyncio.Event()
+
+    async def handle(_: str) -> None:
+        stop.set()
+
+    async with asyncio.timeout(20):
+        await consume(broker, handle, 1, LEASE, stop)
     assert broker.acknowledged == ["job"]

@@ -22,7 +22,8 @@ HOSTILE = [
     "[ ", "[1", "[1,", "[1] ", " ", "\n", "\n ", "\t\n", "a", "A", "a.", "a@", "@a.", "a-", "a1", "1a", "<", "<a",
     "<a ", "</", "<!--", "<!-- ", "-->", "<a>", "![", "](", "[a](", "[a](b", "[a]((x)", "](()", "(", ")", "((", "()",
     "&amp;", "&", "&#", "http:", "http:/", "http://", "//", "//a", "//a.", "www.", "javascript:", "data:", "mailto:",
-    "“", "”", "“a", "a”", "“ a ” ", "«", "»", "« a » ", "- [", "> [", "[a]:", "[\\a", "\\", "\\[", "\\]",
+    "“", "”", "“a", "a”", "“ a ” ", "““a”", "«", "»", "« a » ", "«« a » ",
+    "- [", "> [", "[a]:", "[\\a", "\\", "\\[", "\\]",
     ".", ". ", ".)", "...", "e.g. ", "M. ", "a.a.com", "com.", "\u200b", "\u2060", "é", "＜", "１",
     "who ", "qui ", "when ", "il-", "a’",
     "it is ", "[1] “a” ", "“a” [1] ", "`", "```", "| ", "#", "*", "_", "~", "0", "1.", "1,", "何", "𝐀", "\u0301",
@@ -62,6 +63,7 @@ WORK: dict[str, Callable[[str], object]] = {
     "filter": filter_,
     "guard": guard,
     "text": safe.text,
+    "marked": lambda text: safe.text(f"<{text}"),  # no mere words, which are let through unseen
     "sentences": sentence_spans,
     "words": content_words,
     "language": detect_language,

@@ -58,8 +58,11 @@ async def consume(broker: Broker, handle: Handle, concurrency: int, lease: float
             try:
                 messages = await broker.receive(concurrency - len(under_way), RECEIVE_WAIT)
                 pause = FIRST_PAUSE
-            except Unavailable as error:
-                log.warning("waiting for the queue", extra={"problem": str(error), "pause": pause})
+            except Exception as error:  # an odd one may pass like an outage, and would take the jobs under way with it
+                if isinstance(error, Unavailable):
+                    log.warning("waiting for the queue", extra={"problem": str(error), "pause": pause})
+                else:
+                    log.exception("waiting for the queue")
                 await asyncio.wait({stopping}, timeout=pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue

@@ -97,6 +97,8 @@ async def _send(jobs: Jobs, queue: Queue, stop: asyncio.Event) -> None:
             if not down:
                 log.warning("jobs wait", extra={"problem": str(error)})
             down = True
+        except Exception:  # the next time it may succeed; without this process no job would be sent
+            log.exception("jobs wait")
         await asyncio.wait({stopping}, timeout=INTERVAL)
     stopping.cancel()
 

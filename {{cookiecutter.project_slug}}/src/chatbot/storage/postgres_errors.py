@@ -36,15 +36,19 @@ REFUSALS = (
 )
 """What stands in the message of a connection that did not come about, and what is wrong then."""
 
-CLASSES = {
+PASSING = {
     "08": "the connection broke off",
+    "25006": "it takes no changes: it is a replica, or was made read-only",
+    "25P03": "it ended a connection that was idle for too long",
+    "25P04": "it ended a transaction that took too long",
     "40": "two transactions stood in each other's way: try again",
     "53": "it is out of connections, memory or disk space",
     "55": "what is asked for is in use: try again",
     "57": "it stops, or gave up a statement that took too long",
     "58": "its disk does not work",
+    "XX": "it met an error of its own, which its log tells",
 }
-"""The first two characters of a SQLSTATE, for what may pass by itself."""
+"""What may pass by itself: SQLSTATEs, or the two characters that they begin with."""
 
 
 ESCAPES = "is no URL that PostgreSQL reads: write @ : / ? # % in a name or a password as %40 %3A %2F %3F %23 %25"
@@ -74,8 +78,8 @@ def explained(error: psycopg.Error, refused: psycopg.Error | None, variable: str
             return InvalidConfiguration(f"{NAME} has not all tables of this release: run `chatbot run migrate`")
         case "22" | "54", _:
             return UnreadableDocument(f"{NAME} cannot keep this text: it holds something too long or not allowed.")
-        case found, _ if found in CLASSES:
-            return Unavailable(NAME, CLASSES[found])
+        case found, _ if meaning := PASSING.get(code) or PASSING.get(found):
+            return Unavailable(NAME, meaning)
     return None
 
 
