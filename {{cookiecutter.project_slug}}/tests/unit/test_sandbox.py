@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from chatbot.domain import Unavailable, UnreadableDocument
+from chatbot.ingestion.parsing import forks
 from chatbot.ingestion.parsing import sandbox as module
 from chatbot.ingestion.parsing.parse import parse
 from chatbot.ingestion.parsing.sandbox import Sandbox
@@ -279,6 +280,34 @@ async def test_a_process_that_had_nothing_to_do_is_gone_and_comes_again(
     (server,) = servers()
     server.wait(5)
     assert (await sandbox.parse(b"text", "a.txt")).sections[0].text == "text"
+
+
+@linux_only
+async def test_a_process_that_hangs_keeps_nobody(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    """A job would show for ever that its worker lives."""
+    monkeypatch.setattr(forks, "LATE", 1.0)
+    await sandbox.parse(b"text", "a.txt")
+    for server in servers():
+        server.suspend()
+    assert (await sandbox.parse(b"more text", "a.txt")).sections[0].text == "more text"
+
+
+@linux_only
+async def test_nor_does_one_that_hangs_while_a_file_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setattr(forks, "LATE", 1.0)
+    code = "import time, chatbot.ingestion.parsing.text as text\ntext.read = lambda *_: time.sleep(600)\n"
+    started(tmp_path, monkeypatch, "sleepy", code)
+    sandbox = Sandbox(512, 1)
+    reading = asyncio.create_task(sandbox.parse(b"text", "a.txt"))
+    while not (copies := parsers()):  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(0.01)
+    for server in servers():
+        server.suspend()
+    with pytest.raises(UnreadableDocument, match="takes too long"):
+        await reading
+    _, alive = psutil.wait_procs(copies, timeout=10)
+    assert alive == []
+    sandbox.close()
 
 
 @linux_only

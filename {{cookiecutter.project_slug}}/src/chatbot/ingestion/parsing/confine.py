@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import signal
 import struct
 import sys
 from collections.abc import Callable, Collection
@@ -22,7 +23,7 @@ from glob import glob
 from pathlib import Path
 
 NOBODY = 65534
-PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 22, 36, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 36, 38
 SECCOMP_MODE_FILTER = 2
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 REFUSE = 0x00050000 | 1  # SECCOMP_RET_ERRNO, EPERM
@@ -63,6 +64,13 @@ def hide_from_children() -> None:
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             _prctl(PR_SET_DUMPABLE, 0)
+
+
+def end_with_parent() -> None:
+    """Be killed when the process that made this one is gone. Linux forgets it where `confine` changes the account."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def adopt_orphans() -> None:

@@ -25,6 +25,8 @@ from typing import IO
 
 AVAILABLE = sys.platform == "linux"
 BEGUN = b"!"
+LATE = 30.0
+"""Seconds after which the process that is copied is taken for hung, and killed with its copies."""
 STATUS = struct.Struct("=i")
 """How a process has ended, as subprocess.Popen says it: an exit code, or minus a signal."""
 
@@ -32,21 +34,28 @@ STATUS = struct.Struct("=i")
 class Forked:
     """A process that reads one file; of subprocess.Popen what a caller needs."""
 
-    def __init__(self, stdin: IO[bytes], stdout: IO[bytes], life: socket.socket) -> None:
+    def __init__(
+        self, stdin: IO[bytes], stdout: IO[bytes], life: socket.socket, server: subprocess.Popen[bytes]
+    ) -> None:
         self.stdin, self.stdout = stdin, stdout
         self.returncode: int | None = None
         self._life = life
         self._closing = threading.Lock()
+        self._late = threading.Timer(LATE, server.kill)  # whose copies end with it
+        self._late.daemon = True
 
     def kill(self) -> None:
         """Harmless when it has ended."""
         with self._closing, suppress(OSError):
             self._life.shutdown(socket.SHUT_WR)
+            if not self._late.is_alive():
+                self._late.start()
 
     def wait(self) -> int:
         """Return when it has ended, and whatever it had started."""
         if self.returncode is None:
             status = self._life.recv(STATUS.size)
+            self._late.cancel()
             self.returncode = STATUS.unpack(status)[0] if status else -signal.SIGKILL
             with self._closing:
                 self._life.close()
@@ -67,7 +76,7 @@ class Forks:
         for _ in range(2):  # the first may be one that has just ended, having had nothing to do
             with self._lock:
                 self._server = self._server or self._started()
-                forked = _asked(self._server[0])
+                forked = _asked(*self._server)
             if forked:
                 return forked
             self.renew()
@@ -91,24 +100,27 @@ class Forks:
                 raise
 
 
-def _asked(server: socket.socket) -> Forked | None:
+def _asked(control: socket.socket, server: subprocess.Popen[bytes]) -> Forked | None:
     """Have a copy made, which gets the other ends of its pipes."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     stdin, write = os.pipe()
     read, stdout = os.pipe()
-    forked = Forked(os.fdopen(write, "wb"), os.fdopen(read, "rb"), ours)
+    forked = Forked(os.fdopen(write, "wb"), os.fdopen(read, "rb"), ours, server)
+    ours.settimeout(LATE)
     try:
         with theirs:
-            socket.send_fds(server, [BEGUN], [stdin, stdout, theirs.fileno()])
-        begun = False
+            socket.send_fds(control, [BEGUN], [stdin, stdout, theirs.fileno()])
+        begun = ours.recv(len(BEGUN))
+    except TimeoutError:
+        server.kill()
+        begun = b""
     except OSError:
-        begun = False
-    else:
-        begun = True
+        begun = b""
     finally:
         os.close(stdin)
         os.close(stdout)
-    if begun and ours.recv(len(BEGUN)) == BEGUN:
+    if begun == BEGUN:
+        ours.settimeout(None)
         return forked
     for each in (forked.stdin, forked.stdout, ours):
         each.close()

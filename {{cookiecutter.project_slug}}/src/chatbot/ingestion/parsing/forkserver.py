@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from chatbot.ingestion.parsing import child, ocr
-from chatbot.ingestion.parsing.confine import adopt_orphans, hide_from_children
+from chatbot.ingestion.parsing.confine import adopt_orphans, end_with_parent, hide_from_children
 from chatbot.ingestion.parsing.forks import BEGUN, STATUS
 from chatbot.ingestion.parsing.parse import FORMATS
 
@@ -84,6 +84,7 @@ def _read(stdin: int, stdout: int) -> NoReturn:
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        end_with_parent()
         os.setpgid(0, 0)
         os.dup2(stdin, 0)
         os.dup2(stdout, 1)
