@@ -75,8 +75,7 @@ async def hung(url: str, database: str, broker: Proxy, questions: int) -> dict[s
             broker.silence()
             asking = asyncio.create_task(round_of(client, names))
             await asyncio.sleep(2)
-            row = await (await connection.execute(CONNECTIONS)).fetchone()
-            most = max(most, row[0] if row else 0)
+            most = max(most, await held(connection))
             beside += await asking
             broker.restore()
             await asyncio.sleep(1)
@@ -90,20 +89,29 @@ async def hung(url: str, database: str, broker: Proxy, questions: int) -> dict[s
     }
 
 
-async def probed(urls: list[str], seconds: float) -> None:
-    """Probe each process for so long, at its own moments."""
+async def held(connection: psycopg.AsyncConnection) -> int:
+    """Connections that others have to PostgreSQL."""
+    row = await (await connection.execute(CONNECTIONS)).fetchone()
+    return row[0] if row else 0
+
+
+async def probed(urls: list[str], database: str, seconds: float) -> int:
+    """Probe each process for so long, at its own moments; the connections that all of them hold in the end."""
     base = (settings.home() / "deploy/kubernetes/base/chatbot.yaml").read_text()
-    found = re.search(r"path: /readyz\n.*\n\s*periodSeconds: (\d+)", base)
-    period, end = float(found[1] if found else 5), time.monotonic() + seconds
+    found = re.search(r"path: (/readyz\S*)\n.*\n\s*periodSeconds: (\d+)", base)
+    assert found
+    path, period, end = found[1], float(found[2]), time.monotonic() + seconds
 
     async def probe(url: str, late: float) -> None:
         await asyncio.sleep(late)
         async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
             while time.monotonic() < end:
-                (await client.get("/readyz")).raise_for_status()
+                (await client.get(path)).raise_for_status()
                 await asyncio.sleep(period)
 
     await asyncio.gather(*(probe(url, period * number / len(urls)) for number, url in enumerate(urls)))
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        return await held(connection)
 
 
 def main() -> None:
@@ -126,8 +134,10 @@ def main() -> None:
         attached = {"LLM_URL": model.url, "LLM_MODEL": "some-model", "LOG_LEVEL": "ERROR"}
         fleet = [stack.enter_context(serving(web, **attached)) for _ in range(arguments.processes)]
         model.pings = 0
-        asyncio.run(probed([f"http://127.0.0.1:{each.port}" for each in fleet], arguments.seconds))
-        figures |= {"processes": len(fleet), "pings_a_minute": model.pings * 60 / arguments.seconds}
+        addresses = [f"http://127.0.0.1:{each.port}" for each in fleet]
+        figures["processes"] = len(fleet)
+        figures["connections_of_all"] = asyncio.run(probed(addresses, urls["DATABASE_URL"], arguments.seconds))
+        figures["pings_a_minute"] = model.pings * 60 / arguments.seconds
     if arguments.json:
         print(json.dumps(figures))
         return

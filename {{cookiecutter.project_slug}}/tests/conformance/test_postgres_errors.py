@@ -116,6 +116,19 @@ async def test_errors_of_the_pool_a_statement_the_rights_and_the_data_are_told_a
         await small.close()
 
 
+async def test_a_process_that_may_read_no_table_is_not_ready(database: Database) -> None:
+    """It was, while every answer was a 503."""
+    barred = Database(changed(database._url, query="options=-c%20role%3Dbarred"))
+    await database.rows("DROP ROLE IF EXISTS barred")
+    await database.rows("CREATE ROLE barred")
+    try:
+        with pytest.raises(InvalidConfiguration, match="permission denied for table documents"):
+            await barred.ping()
+    finally:
+        await barred.close()
+        await database.rows("DROP ROLE barred")
+
+
 async def asleep(database: Database) -> None:
     """In mid-transaction, for longer than the server bears."""
     async with database.transaction() as connection:

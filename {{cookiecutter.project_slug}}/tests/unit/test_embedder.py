@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,41 @@ async def test_e5_models_are_told_what_a_text_is() -> None:
         await remote.embed_query("a")
         await remote.embed_passages(["b"])
     assert [request["input"] for request in server.requests] == [["query: a"], ["passage: b"]]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        [[3.0, 4.0]],
+        [[3.0, 4.0], [3.0]],
+        [[3.0, 4.0], []],
+        [[3.0, 4.0], None],
+        [[3.0, 4.0], [float("nan"), 1]],
+    ],
+)
+async def test_nonsense_of_an_api_is_an_outage_of_it_and_no_fault_of_the_document(data: Any) -> None:
+    """The document would fail for good, or its job use up its attempts."""
+    with openai_server.running() as server:
+        each = data and [{"index": number, "embedding": vector} for number, vector in enumerate(data)]
+        server.embeddings = lambda body: {"object": "list", "data": each, "model": "m"}  # type: ignore[method-assign]
+        with pytest.raises(Unavailable, match="not that of an OpenAI-compatible API"):
+            await embedder.connect(server.url, "some-model", "").embed_passages(["a", "b"])
+
+
+async def test_vectors_of_another_length_are_not_taken_for_those_of_the_same_model() -> None:
+    with openai_server.running() as server:
+        remote = embedder.connect(server.url, "some-model", "")
+        await remote.embed_query("a")
+        usual = server.embeddings
+        longer = {"object": "list", "data": [{"index": 0, "embedding": [1.0, 2.0, 3.0]}], "model": "m"}
+        server.embeddings = lambda body: longer  # type: ignore[method-assign]
+        with pytest.raises(Unavailable):
+            await remote.embed_query("a")
+        assert remote.dimension == 2
+        server.embeddings = usual  # type: ignore[method-assign]
+        await remote.embed_query("a")
 
 
 async def test_an_outage_says_what_to_look_at() -> None:

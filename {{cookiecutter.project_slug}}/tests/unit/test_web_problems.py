@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -145,6 +147,16 @@ async def test_too_large_a_body_is_read_no_further_than_the_limit() -> None:
     assert sent[0]["status"] == 413
     assert dict(sent[0]["headers"])[b"content-type"] == b"application/problem+json"
     assert given <= 900_000
+
+
+async def test_a_full_disk_is_no_mistake_of_the_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It was a 400, after which nobody tries again. What is larger than 1 MB passes through a file."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    async with client_of(fake_services(max_document_mb=5)) as client:
+        response = await client.post("/v1/documents", files={"file": ("a.txt", b"slate " * 400_000)})
+    assert (response.status_code, response.json()["title"]) == (503, "Service Unavailable")
+    assert response.headers["retry-after"]
+    assert "disk" in response.json()["detail"]
 
 
 async def test_json_body_is_limited(client: httpx2.AsyncClient) -> None:

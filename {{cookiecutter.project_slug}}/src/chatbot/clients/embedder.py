@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from math import hypot
-from typing import TYPE_CHECKING
+from math import hypot, isfinite
+from typing import TYPE_CHECKING, Any
 
 from chatbot.clients import built_in_embedder, openai_api
 from chatbot.domain import InvalidConfiguration
@@ -59,12 +59,28 @@ class OpenAICompatible:
         with openai_api.unavailable("the embedding model", "EMBEDDINGS"):
             self._client = self._client or openai_api.client(*self._connection)
             response = await self._client.embeddings.create(model=self.model, input=texts, encoding_format="float")
-        vectors = [_unit(item.embedding) for item in sorted(response.data, key=lambda item: item.index)]
+            vectors = _vectors(response.data, len(texts))
+            if self.dimension not in (0, len(vectors[0])):
+                raise ValueError("another model under the same name")
         self.dimension = len(vectors[0])
         return vectors
+
+
+def _vectors(data: Any, number: int) -> list[list[float]]:
+    """In the order of the texts. ValueError for what is not one vector for each, all of one length: such an answer is
+    no fault of the text, nor of the document that it stands in."""
+    try:
+        vectors = [_unit(item.embedding) for item in sorted(data, key=lambda item: item.index)]
+    except TypeError as error:
+        raise ValueError("no vectors") from error
+    if len(vectors) != number or len({len(vector) for vector in vectors}) != 1:
+        raise ValueError("not a vector for each text")
+    return vectors
 
 
 def _unit(vector: Sequence[float]) -> list[float]:
     """Scaled to length 1: not every server does it."""
     length = hypot(*vector) or 1.0
+    if not isfinite(length):
+        raise ValueError("no numbers")
     return [value / length for value in vector]

@@ -24,7 +24,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from chatbot.domain import Filters, InvalidConfiguration
+from chatbot.domain import Filters
 from chatbot.storage.postgres_errors import explained
 
 CONNECT_TIMEOUT = 3
@@ -181,10 +181,8 @@ class Database:
         return next(iter(await self.rows(statement, parameters)), None)
 
     async def ping(self) -> None:
-        """Return when PostgreSQL answers and the tables are there; Unavailable or InvalidConfiguration if not."""
-        row = await self.row("SELECT to_regclass('jobs') IS NOT NULL AS migrated")
-        if not row or not row["migrated"]:
-            raise InvalidConfiguration("The database has no tables yet: run `chatbot run migrate`")
+        """Return when PostgreSQL answers and its tables can be read; Unavailable or InvalidConfiguration if not."""
+        await self.rows("SELECT FROM documents LIMIT 1")
 
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[bool]:

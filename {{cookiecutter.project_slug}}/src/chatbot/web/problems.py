@@ -131,6 +131,9 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, OSError):  # FastAPI takes it for a malformed body
+        logger.error("an upload cannot be kept while it comes", exc_info=error.__cause__)
+        return respond(503, "The disk that uploads pass through is full, or cannot be written.")
     detail = "" if error.detail == HTTPStatus(error.status_code).phrase else error.detail
     return respond(error.status_code, detail, error.headers)
 
