@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -114,6 +115,21 @@ async def test_errors_of_the_pool_a_statement_the_rights_and_the_data_are_told_a
             await small.rows("SELECT * FROM no_such_table")
     finally:
         await small.close()
+
+
+async def test_defaults_of_a_database_change_nothing(database: Database) -> None:
+    """Uploads at once were refused where transactions are serializable, and moments could not be read in German."""
+    defaults = ("default_transaction_isolation=serializable", "datestyle=German", "intervalstyle=sql_standard")
+    query = "options=" + "%20".join(f"-c%20{each.replace('=', '%3D')}" for each in defaults)
+    other = Database(changed(database._url, query=query))
+    try:
+        assert await other.row("SHOW transaction_isolation") == {"transaction_isolation": "read committed"}
+        row = await other.row("SELECT now() AS now, interval '-1 day 3 hours' AS pause")
+        assert row
+        assert row["now"].tzinfo
+        assert row["pause"] == timedelta(days=-1, hours=3)
+    finally:
+        await other.close()
 
 
 async def test_a_process_that_may_read_no_table_is_not_ready(database: Database) -> None:

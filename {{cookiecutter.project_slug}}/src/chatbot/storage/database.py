@@ -35,6 +35,11 @@ SILENCE = 60.0
 """Seconds that a statement may take: a server that says nothing for longer is taken for dead."""
 STATEMENT_TIMEOUT = 55
 """Seconds after which the server gives a statement up by itself."""
+SESSION = f"""
+SET statement_timeout = '{STATEMENT_TIMEOUT}s'; SET default_transaction_isolation = 'read committed';
+SET datestyle = 'ISO'; SET intervalstyle = 'postgres'
+"""
+"""What the statements here rely on, whatever the database's or the user's defaults are."""
 POOL_SIZE = 10
 """Connections to one URL that a process has at most; it holds one when idle."""
 LOCK = "SELECT pg_try_advisory_xact_lock(hashtext(%(name)s)) AS free"
@@ -232,7 +237,7 @@ class Database:
 
 
 async def _configure(connection: Connection) -> None:
-    await connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}s'")
+    await connection.execute(SESSION)
 
 
 def of_documents(filters: Filters) -> tuple[str, dict[str, object]]:
