@@ -117,6 +117,21 @@ async def test_errors_of_the_pool_a_statement_the_rights_and_the_data_are_told_a
         await small.close()
 
 
+async def test_connections_that_died_while_idle_are_replaced_at_once(database: Database) -> None:
+    """After a restart of PostgreSQL, or a time-out of what stands before it, requests were refused for many seconds."""
+    other = Database(changed(database._url, query="application_name=idle"))
+    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'idle'"
+    try:
+        for _ in range(3):
+            await asyncio.gather(*[other.rows("SELECT pg_sleep(0.3)") for _ in range(10)])
+            assert len(await database.rows(kill)) > 4
+            await asyncio.sleep(0.1)
+            assert await other.row("SELECT 1 AS one") == {"one": 1}
+            await asyncio.gather(*[other.rows("SELECT pg_sleep(0.1)") for _ in range(10)])
+    finally:
+        await other.close()
+
+
 async def test_defaults_of_a_database_change_nothing(database: Database) -> None:
     """Uploads at once were refused where transactions are serializable, and moments could not be read in German."""
     defaults = ("default_transaction_isolation=serializable", "datestyle=German", "intervalstyle=sql_standard")

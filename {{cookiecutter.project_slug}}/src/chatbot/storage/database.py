@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import os
 import select
 import socket
@@ -108,6 +109,7 @@ class Pool:
     def __init__(self, url: str, size: int) -> None:
         self._url, self._size = url, size
         self._pool: AsyncConnectionPool[Connection] | None = None
+        self._drained = -math.inf
         self.users = 0
         self.refused: psycopg.Error | None = None
         """Why the last attempt to connect failed; None once one has succeeded."""
@@ -130,7 +132,7 @@ class Pool:
                 max_size=self._size,
                 timeout=CONNECT_TIMEOUT,
                 reconnect_timeout=CONNECT_TIMEOUT,
-                check=_check,
+                check=self._check,
                 open=False,
             )
         await self._pool.open()
@@ -140,6 +142,16 @@ class Pool:
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()
+
+    async def _check(self, connection: Connection) -> None:
+        """Where one has died the others most likely have too: they are replaced at once, not one a second."""
+        try:
+            await _check(connection)
+        except Exception:
+            if self._pool is not None and connection.heard > self._drained:
+                self._drained = asyncio.get_running_loop().time()
+                await self._pool.drain()
+            raise
 
     def _recording(self) -> type[Connection]:
         """A kind of connection that leaves here why it was refused: the pool would only say that none came."""
