@@ -16,6 +16,7 @@ import pytest
 from chatbot.answering.answer import Done, Token
 from chatbot.bootstrap import Services
 from chatbot.domain import Question, Unavailable
+from chatbot.web import app as web_app
 from chatbot.web.app import create_app
 from chatbot.web.ops import health
 from chatbot.web.ops import request_metrics as metrics
@@ -103,6 +104,14 @@ async def test_a_probe_asks_only_what_it_needs_to_know(monkeypatch: pytest.Monke
         assert (await client.get("/readyz")).json()["status"] == "degraded"
         services.vectors.down = True  # type: ignore[attr-defined]
         assert (await client.get("/readyz?needed=true")).status_code == 503
+
+
+def test_it_is_the_proxy_that_closes_an_idle_connection(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of nginx, Traefik and the load balancers of clouds keep theirs for 60 seconds, or less."""
+    served = []
+    monkeypatch.setattr(web_app._Server, "run", lambda server, sockets: served.append(server.config))
+    web_app.serve(services)
+    assert [config.timeout_keep_alive > 60 for config in served] == [True]
 
 
 async def test_not_ready_while_draining(services: Services) -> None:

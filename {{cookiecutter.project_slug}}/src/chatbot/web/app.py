@@ -63,6 +63,9 @@ CORS: dict[str, Any] = {
     "expose_headers": ["Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
 }
 """What the pages of CORS_ORIGINS may send and see."""
+KEPT_ALIVE = 75
+"""Seconds for which an idle connection is kept: longer than proxies and clients do, most of them 60 at most. Who closes
+first must be the one who sends, or a request meets a connection that is being closed, and a proxy says 502."""
 DRAIN = 1.0
 """Seconds between saying « not ready » and not listening any more, for load balancers to turn away."""
 
@@ -142,6 +145,7 @@ def serve(services: Services) -> None:
         server_header=False,
         proxy_headers=False,
         ws="none",
+        timeout_keep_alive=KEPT_ALIVE,
         timeout_graceful_shutdown=max(1, math.ceil(settings.shutdown_grace - DRAIN)),
     )
     _Server(config, app).run(sockets=_sockets(settings.host, settings.port))
