@@ -25,6 +25,9 @@ THREADS = 16
 """Of its own: calls that a silent server keeps waiting take none of those that the rest of the process works in."""
 BATCH = 500
 """Points a call."""
+CONNECTION = {"grpc.keepalive_permit_without_calls": 0}
+"""Ask whether the server lives only while it is to answer: one that is asked each ten seconds on an idle connection, as
+pymilvus would, may end it for "too many pings", and with it the call that begins in that moment."""
 LONGEST_ID = 512
 """Bytes."""
 EF = 400
@@ -141,6 +144,7 @@ class Milvus:
                     f"{self._url.scheme}://{self._url.hostname}:{self._url.port or 19530}",
                     token=":".join(unquote(part) for part in (user, password) if part),
                     timeout=TIMEOUT,
+                    grpc_options=CONNECTION,
                 )
             return self._opened
 
