@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from chatbot.deadline import cancel_and_wait
 from chatbot.domain import Unavailable
 from chatbot.ports import Handle
 
@@ -72,10 +73,7 @@ async def consume(broker: Broker, handle: Handle, concurrency: int, lease: float
                 task.add_done_callback(under_way.pop)
         await asyncio.gather(*under_way)
     finally:
-        tasks = [stopping, renewing, *under_way]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(stopping, renewing, *under_way)
 
 
 async def _work(broker: Broker, handle: Handle, message: Message) -> None:

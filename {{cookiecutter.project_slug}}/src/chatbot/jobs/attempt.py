@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from chatbot.deadline import cancel_and_wait
 from chatbot.domain import ClaimLost, Job
 from chatbot.storage.jobs import Jobs
 
@@ -34,9 +35,7 @@ async def attempt(jobs: Jobs, job: Job, work: Callable[[Progress], Coroutine[Any
             raise ClaimLost
         return working.result()
     finally:
-        for task in (working, beating):
-            task.cancel()
-        await asyncio.gather(working, beating, return_exceptions=True)
+        await cancel_and_wait(working, beating)
 
 
 async def _beat(jobs: Jobs, job: Job) -> None:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from chatbot.deadline import cancel_and_wait
 from chatbot.domain import ChatbotError, ClaimLost, Document, Job, JobRequest, UnreadableDocument
 from chatbot.ingestion.corpus import Item
 from chatbot.ingestion.ingest import Ingester, IngestResult
@@ -68,9 +69,7 @@ async def ingest(
             yield await under_way[0]
             under_way.popleft()
     finally:
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)  # each says in its job's record that it was ended
+        await cancel_and_wait(*under_way)  # each says in its job's record that it was ended
 
 
 async def enqueue(

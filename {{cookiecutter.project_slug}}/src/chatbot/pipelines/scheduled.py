@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from chatbot.deadline import cancel_and_wait
 from chatbot.domain import Unavailable
 from chatbot.pipelines import pipeline
 from chatbot.pipelines.pipeline import Figures
@@ -55,7 +56,7 @@ async def _renewed(runs: PipelineRuns, tick: Tick) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        renewing.cancel()
+        await cancel_and_wait(renewing)
 
 
 async def _quiet(what: str, fraction: float) -> None:

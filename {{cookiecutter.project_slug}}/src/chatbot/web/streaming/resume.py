@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from chatbot.answering.answer import Cited, Done, Event, Spent, Token
 from chatbot.bootstrap import Services
+from chatbot.deadline import cancel_and_wait
 from chatbot.domain import Message, NotFound
 from chatbot.storage.streams import ALIVE, OpenAnswers
 
@@ -139,9 +140,7 @@ async def _attend(
         while not writing.done() and await _beat(answers, message_id):
             await asyncio.wait({writing}, timeout=PAUSE)
     finally:
-        leaving.cancel()
-        writing.cancel()
-        await asyncio.wait({writing})
+        await cancel_and_wait(leaving, writing)
         if writing.cancelled() or not writing.result():
             with suppress(Exception):
                 await answers.remove(message_id)
