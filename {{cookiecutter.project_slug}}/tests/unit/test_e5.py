@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
@@ -55,7 +54,7 @@ def test_the_graph_computes_what_the_paper_says(file: Path) -> None:
     """Beside the same layers in NumPy, unquantised: within what int8 costs."""
     meant = e5_file.write(file)
     embeddings = np.random.default_rng(1).normal(0, 1, (9, e5_file.HIDDEN)).astype(np.float32)
-    session = onnxruntime.InferenceSession(graph(Weights(file)), providers=["CPUExecutionProvider"])
+    session = session_of(graph(Weights(file)))
     (found,) = session.run(None, {"embeddings": embeddings[None]})
     expected = encoded(embeddings, meant)
     assert found.shape == (1, e5_file.HIDDEN)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,13 @@ def test_the_sdks_are_loaded_only_when_used() -> None:
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
     assert done.stdout.strip() == "[]"
+
+
+def test_nothing_is_told_to_whoever_made_the_engine(tmp_path: Path) -> None:
+    """ONNX Runtime keeps an identifier of the machine in the home folder, and sends it, where it is not told not to."""
+    code = "from chatbot.clients.built_in_embedder import _load; _load().embed('query: slate')"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "HOME": str(tmp_path)}, check=True)
+    assert [*tmp_path.rglob("*")] == []
 
 
 LOADED = """
